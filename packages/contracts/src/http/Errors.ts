@@ -1,0 +1,34 @@
+import { Schema } from "effect"
+import { asProblem, InvalidField } from "../Problem.js"
+
+const detail = { detail: Schema.String }
+const details = { ...detail, errors: Schema.optionalWith(Schema.Array(InvalidField), { exact: true }) }
+
+/** The input breaks the contract; `errors` names each field that does. */
+export class InvalidRequest extends Schema.TaggedError<InvalidRequest>()("InvalidRequest", details) {}
+/** The body is not JSON at all. */
+export class MalformedJson extends Schema.TaggedError<MalformedJson>()("MalformedJson", detail) {}
+/** The body is over 64 KiB. */
+export class PayloadTooLarge extends Schema.TaggedError<PayloadTooLarge>()("PayloadTooLarge", detail) {}
+/** The body is neither absent nor `application/json`. */
+export class UnsupportedMediaType extends Schema.TaggedError<UnsupportedMediaType>()("UnsupportedMediaType", detail) {}
+/** No order has this id, or it is somebody else's. */
+export class OrderNotFound extends Schema.TaggedError<OrderNotFound>()("OrderNotFound", detail) {}
+/** The user has no account, or it is somebody else's. */
+export class AccountNotFound extends Schema.TaggedError<AccountNotFound>()("AccountNotFound", detail) {}
+/** All that the account was ever topped up with would pass 2^53−1 minor units. */
+export class FundingLimitExceeded extends Schema.TaggedError<FundingLimitExceeded>()("FundingLimitExceeded", detail) {}
+/** Something that the service needs is not there at the moment; nothing was decided, the caller may try again. */
+export class ServiceUnavailable extends Schema.TaggedError<ServiceUnavailable>()("ServiceUnavailable", detail) {}
+
+/** The wire form of every declared error, by name. */
+export const Problems = {
+  InvalidRequest: asProblem("invalid-request", InvalidRequest),
+  MalformedJson: asProblem("malformed-json", MalformedJson),
+  PayloadTooLarge: asProblem("payload-too-large", PayloadTooLarge),
+  UnsupportedMediaType: asProblem("unsupported-media-type", UnsupportedMediaType),
+  OrderNotFound: asProblem("order-not-found", OrderNotFound),
+  AccountNotFound: asProblem("account-not-found", AccountNotFound),
+  FundingLimitExceeded: asProblem("funding-limit-exceeded", FundingLimitExceeded),
+  ServiceUnavailable: asProblem("service-unavailable", ServiceUnavailable),
+}

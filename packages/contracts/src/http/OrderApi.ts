@@ -1,0 +1,15 @@
+import { HttpApi, OpenApi } from "@effect/platform"
+import { describeAsServed } from "./OpenApiDocument.js"
+import { OrdersApi } from "./OrdersApi.js"
+
+/** The order service's HTTP API. */
+export const OrderApi = HttpApi.make("order-service")
+  .add(OrdersApi)
+  .annotateContext(
+    OpenApi.annotations({
+      title: "Tandem order service",
+      version: "0.1.0",
+      description: "Takes orders, learns what became of their payment, tells the user.",
+      transform: describeAsServed,
+    }),
+  )

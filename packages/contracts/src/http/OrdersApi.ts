@@ -1,0 +1,86 @@
+import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "@effect/platform"
+import { Schema } from "effect"
+import { Amount, AmountFromText } from "../Amount.js"
+import { OrderId } from "../OrderId.js"
+import { OrderStatus, Reason } from "../OrderStatus.js"
+import { Timestamp } from "../Timestamp.js"
+import { UserId } from "../UserId.js"
+import { Problems } from "./Errors.js"
+
+/** An order as the API shows it; `version` grows by one with every change. */
+export class Order extends Schema.Class<Order>("Order")({
+  id: OrderId,
+  userId: UserId,
+  amount: Amount,
+  status: OrderStatus,
+  reason: Schema.NullOr(Reason),
+  createdAt: Timestamp,
+  updatedAt: Timestamp,
+  version: Schema.Int,
+}) {}
+
+/** The command to place an order. */
+export class PlaceOrder extends Schema.Class<PlaceOrder>("PlaceOrder")({ userId: UserId, amount: Amount }) {}
+
+/** A page of orders, newest first. `next` is the cursor of the following page, null on the last one. */
+export class OrderPage extends Schema.Class<OrderPage>("OrderPage")({
+  items: Schema.Array(Order),
+  next: Schema.NullOr(Schema.String),
+}) {}
+
+/** How many items a page holds: 1 to 200. */
+export const Limit = Schema.String.pipe(
+  Schema.pattern(/^[1-9][0-9]{0,2}$/),
+  Schema.parseNumber,
+  Schema.between(1, 200),
+).annotations({
+  message: () => ({ message: "must be an integer between 1 and 200", override: true }),
+  jsonSchema: { type: "integer", minimum: 1, maximum: 200, default: 50 },
+})
+
+const createOrder = HttpApiEndpoint.post("createOrder", "/orders")
+  .setUrlParams(
+    Schema.Struct({
+      userId: Schema.optionalWith(UserId, { exact: true }),
+      amount: Schema.optionalWith(AmountFromText, { exact: true }),
+    }),
+  )
+  .setPayload(PlaceOrder)
+  .addSuccess(Order, { status: 201 })
+  .addError(Problems.InvalidRequest)
+  .addError(Problems.MalformedJson)
+  .addError(Problems.PayloadTooLarge)
+  .addError(Problems.UnsupportedMediaType)
+  .addError(Problems.ServiceUnavailable)
+  .annotateContext(
+    OpenApi.annotations({
+      identifier: "createOrder",
+      summary: "Place an order",
+      description:
+        "The command comes in the query or, the same, as JSON in the body. The order starts as NEW; its payment follows.",
+    }),
+  )
+
+const getOrder = HttpApiEndpoint.get("getOrder", "/orders/:id")
+  .setPath(Schema.Struct({ id: Schema.String }))
+  .addSuccess(Order)
+  .addError(Problems.OrderNotFound)
+  .addError(Problems.ServiceUnavailable)
+  .annotateContext(OpenApi.annotations({ identifier: "getOrder", summary: "Read one order" }))
+
+const listOrders = HttpApiEndpoint.get("listOrders", "/orders")
+  .setUrlParams(
+    Schema.Struct({
+      userId: UserId,
+      status: Schema.optionalWith(Schema.Union(OrderStatus, Schema.Literal("")), { exact: true }),
+      limit: Schema.optionalWith(Limit, { exact: true }),
+      cursor: Schema.optionalWith(Schema.String, { exact: true }),
+    }),
+  )
+  .addSuccess(OrderPage)
+  .addError(Problems.InvalidRequest)
+  .addError(Problems.ServiceUnavailable)
+  .annotateContext(OpenApi.annotations({ identifier: "listOrders", summary: "List a user's orders, newest first" }))
+
+/** Placing and reading orders. */
+export const OrdersApi = HttpApiGroup.make("orders").add(createOrder).add(getOrder).add(listOrders)

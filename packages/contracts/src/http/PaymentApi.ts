@@ -1,0 +1,15 @@
+import { HttpApi, OpenApi } from "@effect/platform"
+import { AccountsApi } from "./AccountsApi.js"
+import { describeAsServed } from "./OpenApiDocument.js"
+
+/** The payment service's HTTP API. */
+export const PaymentApi = HttpApi.make("payment-service")
+  .add(AccountsApi)
+  .annotateContext(
+    OpenApi.annotations({
+      title: "Tandem payment service",
+      version: "0.1.0",
+      description: "Keeps the accounts and settles payment requests.",
+      transform: describeAsServed,
+    }),
+  )

@@ -1,0 +1,263 @@
+import { SqlError } from "@effect/sql"
+import { Cause, Chunk, Data, Effect, Either, Layer, Ref, Stream } from "effect"
+import { isNonEmptyReadonlyArray, type NonEmptyReadonlyArray } from "effect/Array"
+import { Broker, type PartitionBatch } from "./Broker.js"
+import type { Decoded, UnreadableMessage } from "./CloudEvents.js"
+import * as DeadLetters from "./DeadLetters.js"
+import * as Inbox from "./Inbox.js"
+import type { ReceivedMessage } from "./Message.js"
+import * as RetrySchedules from "./RetrySchedules.js"
+import { transaction } from "./Transaction.js"
+
+/** A message that the inbox had not seen, as the handler gets it. */
+export interface Incoming<A> extends Decoded<A> {
+  readonly received: ReceivedMessage
+}
+
+/** A message that says something impossible, such as a result for what was never asked. It becomes a dead letter. */
+export interface Rejection<A> {
+  readonly message: Incoming<A>
+  readonly reason: string
+}
+
+/** What a handler answers. */
+export interface Handled<A> {
+  /** Set aside as dead letters, in the same transaction and without an inbox entry, so that a replay finds them new. */
+  readonly rejected: ReadonlyArray<Rejection<A>>
+  /** Runs once after the commit: a hint to somebody who can do without it, for a crash in between loses it. */
+  readonly afterCommit: Effect.Effect<void>
+}
+
+/** How often the handler was tried with these messages before; 0 the first time. */
+export interface Attempt {
+  readonly number: number
+}
+
+/** What a consumer does. */
+export interface ConsumerOptions<A, E, R> {
+  /** The name in inbox and dead letters, and the consumer group at the broker. Never change it: a new name has seen nothing. */
+  readonly name: string
+  readonly topics: NonEmptyReadonlyArray<string>
+  readonly decode: (message: ReceivedMessage) => Either.Either<Decoded<A>, UnreadableMessage>
+  /**
+   * Gives the messages their effect, inside the transaction that enters them in the inbox; in order per partition, each once.
+   * A failure rolls all back and the batch is tried again, for ever, unless it is the fault of the data (SQLSTATE class 22,
+   * 23514, or a defect): then each message is tried in a transaction of its own and the culprits become dead letters.
+   * Must be idempotent by its business key as well: inbox entries are not kept for ever.
+   */
+  readonly handler: (messages: NonEmptyReadonlyArray<Incoming<A>>, attempt: Attempt) => Effect.Effect<Handled<A>, E, R>
+  /** The most messages of one partition in a batch; 500 when absent. */
+  readonly maxBatchMessages?: number
+}
+
+/** So many dead letters of single messages in a row are no accident: the consumer stops and its health check fails. */
+const maximumDeadInARow = 100
+
+/** The consumer gave up: message after message fails on its data. An operator must look at `dead_letters`. */
+export class TooManyDeadLetters extends Data.TaggedError("TooManyDeadLetters")<{ readonly consumer: string }> {
+  override get message(): string {
+    return `${this.consumer}: ${maximumDeadInARow} messages in a row became dead letters; the consumer has stopped`
+  }
+}
+
+/** A running consumer. */
+export interface Consumer {
+  /** Fails once the consumer has stopped for good; for readiness. */
+  readonly check: Effect.Effect<void, TooManyDeadLetters>
+}
+
+/**
+ * Runs a batch consumer for as long as the scope: inbox, handler and dead letters in one transaction, acknowledged to the
+ * broker after the commit. Faults of broker and database are retried for ever and logged when they begin. Ending the scope
+ * finishes the transaction in hand.
+ */
+export const make = <A, E, R>(options: ConsumerOptions<A, E, R>) =>
+  Effect.gen(function* () {
+    const stopped = yield* Ref.make<TooManyDeadLetters | undefined>(undefined)
+    const broker = yield* Broker
+    const deadInARow = yield* Ref.make(0)
+    yield* broker
+      .subscribe({
+        group: options.name,
+        topics: options.topics,
+        ...(options.maxBatchMessages === undefined ? {} : { maxBatchMessages: options.maxBatchMessages }),
+      })
+      .pipe(
+        Stream.chunks,
+        Stream.runForEach((batches) => settle(options, batches, deadInARow)),
+        Effect.tapErrorTag("BrokerUnavailable", (fault) =>
+          Effect.logWarning(`${options.name} lost its subscription, joining again: ${fault.message}`),
+        ),
+        Effect.retry({
+          while: (fault) => fault._tag === "BrokerUnavailable",
+          schedule: RetrySchedules.subscription,
+        }),
+        Effect.catchTag("TooManyDeadLetters", (fault) =>
+          Effect.zipRight(Ref.set(stopped, fault), Effect.logError(fault.message)),
+        ),
+        Effect.forkScoped,
+      )
+    const check = Effect.flatMap(Ref.get(stopped), (fault) => (fault === undefined ? Effect.void : Effect.fail(fault)))
+    return { check } satisfies Consumer
+  })
+
+/** `make` as a layer, for a consumer that nobody asks after. */
+export const layer = <A, E, R>(options: ConsumerOptions<A, E, R>) => Layer.scopedDiscard(make(options))
+
+/** What waits from several partitions shares a transaction. */
+const settle = <A, E, R>(
+  options: ConsumerOptions<A, E, R>,
+  batches: Chunk.Chunk<PartitionBatch>,
+  deadInARow: Ref.Ref<number>,
+) =>
+  Effect.gen(function* () {
+    const messages = Chunk.toReadonlyArray(batches).flatMap((batch) => [...batch.messages])
+    const work = read(options, messages)
+    const acknowledge = Effect.forEach(batches, (batch) => batch.acknowledge, { discard: true })
+    yield* untilSettled(options, work, acknowledge).pipe(
+      Effect.zipRight(Ref.set(deadInARow, 0)),
+      Effect.catchAll(() => Effect.zipRight(oneByOne(options, work, deadInARow), acknowledge)),
+    )
+  })
+
+/** A batch after reading: what makes sense and what does not, both in order. */
+interface Work<A> {
+  readonly incoming: ReadonlyArray<Incoming<A>>
+  readonly unreadable: ReadonlyArray<DeadLetters.DeadLetter>
+}
+
+const read = <A, E, R>(options: ConsumerOptions<A, E, R>, messages: ReadonlyArray<ReceivedMessage>): Work<A> => {
+  const incoming: Array<Incoming<A>> = []
+  const unreadable: Array<DeadLetters.DeadLetter> = []
+  for (const received of messages) {
+    const decoded = options.decode(received)
+    if (Either.isRight(decoded)) incoming.push({ ...decoded.right, received })
+    else unreadable.push({ message: received, error: decoded.left.reason, attempts: 1 })
+  }
+  return { incoming, unreadable }
+}
+
+/** One transaction: inbox, handler, dead letters. Answers what to do after the commit. */
+const once = <A, E, R>(options: ConsumerOptions<A, E, R>, { incoming, unreadable }: Work<A>, attempt: Attempt) =>
+  transaction(
+    Effect.gen(function* () {
+      yield* DeadLetters.add(options.name, unreadable)
+      if (incoming.length === 0) return Effect.void
+      const admitted = yield* Inbox.admit(
+        options.name,
+        incoming.map((message) => message.id),
+      )
+      const fresh = firstOfEach(incoming).filter((message) => admitted.has(message.id))
+      if (!isNonEmptyReadonlyArray(fresh)) return Effect.void
+      const { rejected, afterCommit } = yield* options.handler(fresh, attempt)
+      if (rejected.length > 0) {
+        yield* Inbox.withdraw(
+          options.name,
+          rejected.map(({ message }) => message.id),
+        )
+        yield* DeadLetters.add(
+          options.name,
+          rejected.map(({ message, reason }) => ({
+            message: message.received,
+            error: reason,
+            attempts: attempt.number + 1,
+          })),
+        )
+      }
+      return afterCommit
+    }),
+  )
+
+const firstOfEach = <A>(messages: ReadonlyArray<Incoming<A>>): ReadonlyArray<Incoming<A>> => {
+  const seen = new Set<string>()
+  return messages.filter((message) => !seen.has(message.id) && seen.add(message.id))
+}
+
+/** The batch, or a message of it, would fail in the same way for ever. */
+class DataFault extends Data.TaggedError("DataFault")<{ readonly cause: Cause.Cause<unknown> }> {}
+
+/**
+ * Tries until the batch is committed, then does what comes after the commit; fails when it can never be committed. Waiting may
+ * be interrupted; a transaction and what follows it may not, so that a shutdown stores the offset of what it finished.
+ */
+const untilSettled = <A, E, R>(
+  options: ConsumerOptions<A, E, R>,
+  work: Work<A>,
+  acknowledge: Effect.Effect<void> = Effect.void,
+) =>
+  Effect.gen(function* () {
+    const attempts = yield* Ref.make(0)
+    const attempt = Effect.flatMap(
+      Ref.getAndUpdate(attempts, (number) => number + 1),
+      (number) => Effect.uninterruptible(Effect.zipRight(Effect.flatten(once(options, work, { number })), acknowledge)),
+    )
+    return yield* attempt.pipe(
+      Effect.catchAllCause(
+        (cause): Effect.Effect<never, DataFault | Cause.Cause<E | SqlError.SqlError>> =>
+          Cause.isInterrupted(cause)
+            ? Effect.interrupt
+            : isDataFault(cause)
+              ? Effect.fail(new DataFault({ cause }))
+              : Effect.zipRight(logFault(options.name, attempts, cause), Effect.fail(cause)),
+      ),
+      Effect.retry({ while: (fault) => !(fault instanceof DataFault), schedule: RetrySchedules.technicalFault }),
+      // The schedule has no end, so that nothing but a fault of the data is left.
+      Effect.catchAll((fault) =>
+        fault instanceof DataFault ? Effect.fail(fault) : Effect.failCause(Cause.die(fault)),
+      ),
+    )
+  })
+
+/** The second failure in a row is worth a line, and every hundredth after it; the first is often a lost race. */
+const logFault = (name: string, attempts: Ref.Ref<number>, cause: Cause.Cause<unknown>) =>
+  Effect.flatMap(Ref.get(attempts), (number) =>
+    number === 2 || number % 100 === 0
+      ? Effect.logWarning(`${name} cannot settle a batch for now, trying on (attempt ${number})`, cause)
+      : Effect.logDebug(`${name} tries a batch again`, cause),
+  )
+
+const oneByOne = <A, E, R>(options: ConsumerOptions<A, E, R>, work: Work<A>, deadInARow: Ref.Ref<number>) =>
+  Effect.gen(function* () {
+    const bury = (letters: ReadonlyArray<DeadLetters.DeadLetter>) =>
+      letters.length === 0
+        ? Effect.void
+        : untilSettled<A, E, R>(options, { incoming: [], unreadable: letters }).pipe(
+            // Bytes that are already in a message fit the dead letters' columns.
+            Effect.orDie,
+          )
+    yield* bury(work.unreadable)
+    for (const message of work.incoming) {
+      yield* untilSettled(options, { incoming: [message], unreadable: [] }).pipe(
+        Effect.zipLeft(Ref.set(deadInARow, 0)),
+        Effect.catchAll(({ cause }) =>
+          Effect.gen(function* () {
+            const inARow = yield* Ref.updateAndGet(deadInARow, (number) => number + 1)
+            if (inARow > maximumDeadInARow) return yield* new TooManyDeadLetters({ consumer: options.name })
+            yield* Effect.logError(`${options.name} sets a message aside as a dead letter`, cause)
+            yield* bury([{ message: message.received, error: Cause.pretty(cause), attempts: 1 }])
+          }),
+        ),
+      )
+    }
+  })
+
+/** The fault lies in the message: it would fail in the same way for ever. Everything else is technical. */
+const isDataFault = (cause: Cause.Cause<unknown>): boolean => {
+  if (Cause.isInterrupted(cause)) return false
+  const failures = [...Cause.failures(cause)]
+  if (failures.length > 0) return failures.every(isDataError)
+  return Chunk.isNonEmpty(Cause.defects(cause))
+}
+
+const isDataError = (error: unknown): boolean => {
+  if (!(error instanceof SqlError.SqlError)) return false
+  const code = sqlState(error)
+  return code !== undefined && (code.startsWith("22") || code === "23514")
+}
+
+const sqlState = (error: SqlError.SqlError): string | undefined => {
+  const cause = error.cause
+  return typeof cause === "object" && cause !== null && "code" in cause && typeof cause.code === "string"
+    ? cause.code
+    : undefined
+}

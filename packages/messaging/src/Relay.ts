@@ -1,0 +1,128 @@
+import type { SqlClient, SqlError } from "@effect/sql"
+import { Data, Duration, Effect, Layer, Ref } from "effect"
+import { type BatchTooLarge, Broker, type BrokerUnavailable } from "./Broker.js"
+import { nextId } from "./Ids.js"
+import * as Lease from "./Lease.js"
+import { Outbox } from "./Outbox.js"
+import * as OutboxTable from "./OutboxTable.js"
+import * as RetrySchedules from "./RetrySchedules.js"
+import { guardDefects } from "./Transaction.js"
+
+/** How a relay works. */
+export interface RelayOptions {
+  /** The most rows of one read; 1,000 when absent. */
+  readonly batchSize?: number
+  /** How long it sleeps when the outbox is empty and nobody in this process signals; 15 ms when absent. */
+  readonly pollInterval?: Duration.DurationInput
+}
+
+class LeaseLost extends Data.TaggedError("LeaseLost") {}
+
+type Fault = SqlError.SqlError | BrokerUnavailable | BatchTooLarge
+
+/**
+ * Publishes the outbox: reads the lowest live rows, publishes them with every replica's acknowledgement, deletes exactly those.
+ * At least once; for one key in the order of the rows, first appearances counted, also while two relays run at once. A lease
+ * lets one instance work at a time; it only spares double work. Faults are retried for ever (`RetrySchedules.relay`) and logged
+ * when they begin and when they end.
+ */
+export const layer = (options: RelayOptions = {}): Layer.Layer<never, never, Outbox | Broker | SqlClient.SqlClient> =>
+  Layer.scopedDiscard(
+    Effect.gen(function* () {
+      const owner = yield* nextId
+      const lease = yield* Lease.make("relay", owner)
+      const healthy = yield* Ref.make(true)
+      const shift = Effect.gen(function* () {
+        if (yield* lease.hold) yield* Effect.raceFirst(keep(lease), drain(options, healthy))
+        yield* Effect.sleep(Lease.leaseInterval)
+      })
+      yield* shift.pipe(
+        Effect.catchTag("LeaseLost", () => Effect.logInfo("another relay took over the outbox")),
+        Effect.tapError((fault) => reportOnce(healthy, fault)),
+        Effect.retry(RetrySchedules.relay),
+        Effect.forever,
+        Effect.withTracerEnabled(false),
+        Effect.forkScoped,
+      )
+    }),
+  )
+
+/** Renews the lease until it is lost; a renewal that takes too long counts as lost. */
+const keep = (lease: Lease.Lease) =>
+  Effect.sleep(Lease.leaseInterval).pipe(
+    Effect.zipRight(lease.hold),
+    Effect.timeoutFail({ duration: Lease.leaseDuration, onTimeout: () => new LeaseLost() }),
+    Effect.flatMap((held) => (held ? Effect.void : Effect.fail(new LeaseLost()))),
+    Effect.forever,
+  )
+
+const drain = (options: RelayOptions, healthy: Ref.Ref<boolean>) =>
+  Effect.gen(function* () {
+    const outbox = yield* Outbox
+    const limit = options.batchSize ?? 1_000
+    const idle = Effect.timeoutOption(outbox.signalled, options.pollInterval ?? Duration.millis(15))
+    const floor = yield* Ref.make(0n)
+    const read = (inFlight: ReadonlyArray<string>) =>
+      Effect.flatMap(Ref.get(floor), (from) => guardDefects(OutboxTable.lowest(from, inFlight, limit)))
+    const work = Effect.gen(function* () {
+      let batch = yield* read([])
+      let acknowledged: ReadonlyArray<string> = []
+      while (true) {
+        if (batch.length === 0 && acknowledged.length === 0) {
+          yield* idle
+          batch = yield* read([])
+          continue
+        }
+        // One batch is being published, the one before deleted and the one after read, all at once. A fault of any throws
+        // the three away and reads again: rows may be published twice, never out of order and never lost.
+        const ids = batch.map((row) => row.id)
+        const [ahead] = yield* Effect.all(
+          [
+            read([...acknowledged, ...ids]),
+            batch.length === 0 ? Effect.void : publish(batch),
+            acknowledged.length === 0 ? Effect.void : guardDefects(OutboxTable.remove(acknowledged)),
+          ],
+          { concurrency: "unbounded" },
+        )
+        if (ids.length > 0) yield* recovered(healthy)
+        acknowledged = ids
+        batch = ahead
+      }
+    })
+    return yield* Effect.raceFirst(work, raiseFloor(floor))
+  })
+
+/** Uninterruptible, so that a send which is given up does not go on beside the next one. */
+const publish = (
+  rows: ReadonlyArray<OutboxTable.OutboxRow>,
+): Effect.Effect<void, BrokerUnavailable | BatchTooLarge, Broker> =>
+  Effect.flatMap(Broker, (broker) => Effect.uninterruptible(broker.publish(rows))).pipe(
+    Effect.catchTag("BatchTooLarge", (tooLarge) => {
+      if (rows.length <= 1) return Effect.fail(tooLarge)
+      const half = Math.ceil(rows.length / 2)
+      return Effect.zipRight(publish(rows.slice(0, half)), publish(rows.slice(half)))
+    }),
+  )
+
+/** Once a second; exactness is argued in `OutboxTable.advance`. */
+const raiseFloor = (floor: Ref.Ref<bigint>) =>
+  Effect.gen(function* () {
+    const mark = yield* OutboxTable.watermark
+    yield* Effect.sleep("1 second")
+    const from = yield* Ref.get(floor)
+    let next = yield* OutboxTable.advance(from, mark)
+    while (next === "waiting") {
+      yield* Effect.sleep("1 second")
+      next = yield* OutboxTable.advance(from, mark)
+    }
+    yield* Ref.set(floor, next)
+  }).pipe(guardDefects, Effect.forever)
+
+const reportOnce = (healthy: Ref.Ref<boolean>, fault: Fault) =>
+  Effect.whenEffect(
+    Effect.logWarning(`the outbox cannot be published for now, trying on: ${fault.message}`),
+    Ref.getAndSet(healthy, false),
+  )
+
+const recovered = (healthy: Ref.Ref<boolean>) =>
+  Effect.unlessEffect(Effect.logInfo("the outbox is being published again"), Ref.getAndSet(healthy, true))

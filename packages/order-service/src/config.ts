@@ -1,0 +1,9 @@
+import { Config } from "effect"
+
+/** Where the page finds the payment service; it goes into the page and its content security policy. */
+export const PageConfig = Config.all({
+  paymentPublicUrl: Config.url("PAYMENT_PUBLIC_URL").pipe(
+    Config.withDefault(new URL("http://127.0.0.1:8081")),
+    Config.withDescription("The payment service's address as a browser reaches it"),
+  ),
+})

@@ -1,0 +1,91 @@
+import { HttpApiBuilder } from "@effect/platform"
+import { SqlClient } from "@effect/sql"
+import { InvalidRequest, OrderNotFound } from "@tandem/contracts/http/Errors"
+import { OrderApi } from "@tandem/contracts/http/OrderApi"
+import { Order, OrderPage, PlaceOrder } from "@tandem/contracts/http/OrdersApi"
+import { PaymentRequested } from "@tandem/contracts/messages/PaymentRequested"
+import { paymentRequestsTopic } from "@tandem/contracts/messages/Topics"
+import { OrderId } from "@tandem/contracts/OrderId"
+import { nextId } from "@tandem/messaging/Ids"
+import { Outbox } from "@tandem/messaging/Outbox"
+import { readCommand } from "@tandem/service-kit/Commands"
+import * as GroupCommit from "@tandem/service-kit/GroupCommit"
+import { json } from "@tandem/service-kit/Json"
+import { unavailable } from "@tandem/service-kit/Problems"
+import { Clock, Effect, Option, Schema } from "effect"
+import * as OrderCursor from "../domain/OrderCursor.js"
+import { paymentRequests } from "../messages/OrderMessages.js"
+import { createOrders, type NewOrder } from "../sql/CreateOrders.js"
+import { findOrder, listOrders } from "../sql/Orders.js"
+
+/** How many orders a page holds when nobody says. */
+const defaultLimit = 50
+
+/** Placing and reading orders: step 1 of the flow. Concurrent orders share a statement. */
+export const OrdersRoutes = HttpApiBuilder.group(OrderApi, "orders", (handlers) =>
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const outbox = yield* Outbox
+    const write = yield* GroupCommit.make({
+      name: "create-orders",
+      run: (orders: readonly [NewOrder, ...Array<NewOrder>]) =>
+        createOrders(orders).pipe(
+          Effect.as(orders),
+          Effect.provideService(SqlClient.SqlClient, sql),
+          Effect.provideService(Outbox, outbox),
+        ),
+    })
+    const withSql = Effect.provideService(SqlClient.SqlClient, sql)
+
+    return handlers
+      .handleRaw("createOrder", ({ request, urlParams }) =>
+        Effect.gen(function* () {
+          const { userId, amount } = yield* readCommand(PlaceOrder, urlParams, request)
+          const id = yield* nextId
+          const createdAt = new Date(yield* Clock.currentTimeMillis).toISOString()
+          const message = new PaymentRequested({ orderId: id, userId, amount }, { disableValidation: true })
+          yield* write({
+            id,
+            userId,
+            amount,
+            createdAt,
+            request: yield* paymentRequests.encode(paymentRequestsTopic, userId, message),
+          })
+          const order = { id, userId, amount, status: "NEW", reason: null, createdAt, updatedAt: createdAt, version: 1 }
+          return json(order, { status: 201, headers: { location: `/orders/${id}` } })
+        }).pipe(unavailable),
+      )
+      .handle("getOrder", ({ path }) =>
+        Effect.gen(function* () {
+          const order = Schema.is(OrderId)(path.id) ? yield* findOrder(path.id) : Option.none<Order>()
+          return yield* Effect.mapError(order, () => new OrderNotFound({ detail: "No order has this id." }))
+        }).pipe(withSql, unavailable),
+      )
+      .handle("listOrders", ({ urlParams: { userId, status, limit = defaultLimit, cursor } }) =>
+        Effect.gen(function* () {
+          const before = cursor === undefined || cursor === "" ? undefined : yield* readCursor(cursor)
+          const orders = yield* listOrders({
+            userId,
+            // One more than asked for tells whether another page follows.
+            limit: limit + 1,
+            ...(status === undefined || status === "" ? {} : { status }),
+            ...(before === undefined ? {} : { before }),
+          })
+          const items = orders.slice(0, limit)
+          const last = items.at(-1)
+          const next = orders.length > limit && last !== undefined ? OrderCursor.encode(last.id) : null
+          return new OrderPage({ items, next }, { disableValidation: true })
+        }).pipe(withSql, unavailable),
+      )
+  }),
+)
+
+const readCursor = (cursor: string) =>
+  Effect.mapError(
+    OrderCursor.decode(cursor),
+    () =>
+      new InvalidRequest({
+        detail: "The request is invalid.",
+        errors: [{ parameter: "cursor", detail: "must be the `next` of a page of orders" }],
+      }),
+  )

@@ -1,0 +1,64 @@
+import { SqlClient, type SqlError } from "@effect/sql"
+import { Order } from "@tandem/contracts/http/OrdersApi"
+import type { OrderStatus, Reason } from "@tandem/contracts/OrderStatus"
+import { Effect, Option } from "effect"
+
+interface OrderRow {
+  readonly id: string
+  readonly userId: string
+  readonly amount: string
+  readonly status: OrderStatus
+  readonly reason: Reason | null
+  readonly version: number
+  readonly createdAt: Date
+  readonly updatedAt: Date
+}
+
+const fromRow = (row: OrderRow): Order =>
+  new Order(
+    {
+      ...row,
+      amount: Number(row.amount),
+      createdAt: row.createdAt.toISOString(),
+      updatedAt: row.updatedAt.toISOString(),
+    },
+    { disableValidation: true },
+  )
+
+const columns = (sql: SqlClient.SqlClient) =>
+  sql`id, user_id AS "userId", amount, status, reason, version, created_at AS "createdAt", updated_at AS "updatedAt"`
+
+/** One order; none when there is no such id. */
+export const findOrder = (
+  id: string,
+): Effect.Effect<Option.Option<Order>, SqlError.SqlError, SqlClient.SqlClient> =>
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const rows = yield* sql<OrderRow>`SELECT ${columns(sql)} FROM orders WHERE id = ${id}::uuid`
+    return Option.map(Option.fromNullable(rows[0]), fromRow)
+  })
+
+/** Which of a user's orders, newest first. */
+export interface OrderFilter {
+  readonly userId: string
+  readonly status?: OrderStatus
+  /** Only orders older than this one. */
+  readonly before?: string
+  /** The most rows. */
+  readonly limit: number
+}
+
+/** A user's orders by id, which is by time, newest first. Keyset, so that inserts meanwhile neither repeat nor hide a row. */
+export const listOrders = (
+  filter: OrderFilter,
+): Effect.Effect<ReadonlyArray<Order>, SqlError.SqlError, SqlClient.SqlClient> =>
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const rows = yield* sql<OrderRow>`
+      SELECT ${columns(sql)} FROM orders
+      WHERE user_id = ${filter.userId}
+        ${filter.status === undefined ? sql`` : sql`AND status = ${filter.status}`}
+        ${filter.before === undefined ? sql`` : sql`AND id < ${filter.before}::uuid`}
+      ORDER BY id DESC LIMIT ${filter.limit}`
+    return rows.map(fromRow)
+  })

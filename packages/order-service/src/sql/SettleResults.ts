@@ -1,0 +1,80 @@
+import { SqlClient, type SqlError } from "@effect/sql"
+import type { PaymentResult } from "@tandem/contracts/messages/Topics"
+import type { OrderStatusChanged } from "@tandem/contracts/push/OrderStatusChanged"
+import { Clock, Data, Effect } from "effect"
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import type { OrderState } from "../domain/OrderSaga.js"
+import { type Impossible, type Settlement, settleResults as decide } from "../domain/SettleResults.js"
+import { Notifications } from "./Notifications.js"
+import * as OrderHistory from "./OrderHistory.js"
+
+/** An order changed between being read and being written; the batch is decided again. */
+export class VersionConflict extends Data.TaggedError("VersionConflict")<{
+  readonly expected: number
+  readonly written: number
+}> {
+  override get message(): string {
+    return `${this.expected - this.written} of ${this.expected} orders changed meanwhile`
+  }
+}
+
+/** What the transaction did. */
+export interface Settled {
+  readonly frames: ReadonlyArray<OrderStatusChanged>
+  readonly impossible: ReadonlyArray<Impossible>
+}
+
+/**
+ * Gives a batch of payment results its effect, inside the caller's transaction: status, history, notifications; four
+ * statements however large the batch. Optimistic: reads without locks and writes under the version that it read. Try again
+ * with `lock` after a conflict.
+ */
+export const settleResults = (
+  results: NonEmptyReadonlyArray<PaymentResult>,
+  options: { readonly lock: boolean },
+): Effect.Effect<Settled, SqlError.SqlError | VersionConflict, SqlClient.SqlClient | Notifications> =>
+  Effect.gen(function* () {
+    const orders = yield* readOrders([...new Set(results.map((result) => result.orderId))], options.lock)
+    const settlement = decide(orders, results)
+    const at = new Date(yield* Clock.currentTimeMillis).toISOString()
+    if (settlement.orders.length > 0) yield* writeOrders(settlement, at)
+    const notifications = yield* Notifications
+    const frames = yield* notifications.append(settlement.changes.map((change) => ({ ...change, at })))
+    return { frames, impossible: settlement.impossible }
+  })
+
+const readOrders = (ids: ReadonlyArray<string>, lock: boolean) =>
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const rows = yield* sql<Omit<OrderState, "amount"> & { readonly amount: string }>`
+      SELECT id, user_id AS "userId", amount, status, reason, version,
+        cancel_asked_at IS NOT NULL AS "cancellationAsked"
+      FROM orders WHERE id = ANY(${ids}::uuid[])
+      ${lock ? sql`ORDER BY id FOR NO KEY UPDATE` : sql``}`
+    return new Map(rows.map((row): [string, OrderState] => [row.id, { ...row, amount: Number(row.amount) }]))
+  })
+
+const writeOrders = ({ orders }: Settlement, at: string) =>
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const written = yield* sql`
+      UPDATE orders SET
+        status = changed.status, reason = changed.reason, version = changed.version, updated_at = changed.at,
+        ${OrderHistory.append(sql)}
+      FROM (
+        SELECT id, from_status, from_version, status, reason, version, ${at}::timestamptz AS at
+        FROM unnest(
+          ${orders.map(({ after }) => after.id)}::uuid[],
+          ${orders.map(({ before }) => before.status)}::text[],
+          ${orders.map(({ before }) => before.version)}::integer[],
+          ${orders.map(({ after }) => after.status)}::text[],
+          ${orders.map(({ after }) => after.reason)}::text[],
+          ${orders.map(({ after }) => after.version)}::integer[]
+        ) AS step (id, from_status, from_version, status, reason, version)
+      ) AS changed
+      WHERE orders.id = changed.id AND orders.status = changed.from_status AND orders.version = changed.from_version
+      RETURNING orders.id`
+    if (written.length !== orders.length) {
+      return yield* new VersionConflict({ expected: orders.length, written: written.length })
+    }
+  })

@@ -1,0 +1,4 @@
+import { crash } from "./crash.js"
+
+crash("postgres", "order")
+crash("postgres", "payment")

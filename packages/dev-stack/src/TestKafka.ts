@@ -1,8 +1,8 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
 import { startKafka, whatKafkaLacks } from "./Kafka.js"
-import { commandLine, end } from "./Processes.js"
+import { identify, readPidFile, terminate, writePidFile } from "./Processes.js"
 import { jarsDirectory } from "./StateDirectory.js"
 
 /**
@@ -19,18 +19,21 @@ export const kafkaIsMissing = (): boolean => {
 /** The address of the Kafka that all tests of a run share; whoever asks first starts it. */
 export const sharedKafka = async (): Promise<string> => {
   const directory = process.env["TANDEM_TEST_DIRECTORY"]
-  if (directory === undefined) throw new Error("TANDEM_TEST_DIRECTORY is not set: is the global setup in vitest.config.ts?")
-  const address = join(directory, "kafka.json")
+  if (directory === undefined)
+    throw new Error("TANDEM_TEST_DIRECTORY is not set: is the global setup in vitest.config.ts?")
+  const address = join(directory, "kafka-address")
   if (!existsSync(address) && claim(join(directory, "kafka.lock"))) {
     const kafka = await startKafka({ directory: join(directory, "kafka"), jars: jarsDirectory })
-    writeFileSync(address, JSON.stringify({ brokers: kafka.brokers, pid: kafka.pid }))
+    const identity = identify(kafka.pid)
+    if (identity !== undefined) writePidFile(join(directory, "kafka.pid"), identity)
+    writeFileSync(address, kafka.brokers)
   }
   const deadline = Date.now() + 120_000
   while (!existsSync(address)) {
     if (Date.now() > deadline) throw new Error("the shared Kafka did not start within two minutes")
     await delay(50)
   }
-  return JSON.parse(readFileSync(address, "utf8")).brokers
+  return readFileSync(address, "utf8")
 }
 
 const claim = (lock: string): boolean => {
@@ -42,11 +45,8 @@ const claim = (lock: string): boolean => {
   }
 }
 
-/** Ends the shared Kafka, if anybody started it. */
+/** Ends the shared Kafka, if anybody started it; its data is thrown away, so it need not end in order. */
 export const stopSharedKafka = async (directory: string): Promise<void> => {
-  const address = join(directory, "kafka.json")
-  if (!existsSync(address)) return
-  const { pid } = JSON.parse(readFileSync(address, "utf8"))
-  if (commandLine(pid)?.includes(directory)) await end(pid, "SIGKILL", 5_000)
-  rmSync(address)
+  const kafka = readPidFile(join(directory, "kafka.pid"))
+  if (kafka !== undefined) await terminate(kafka, [])
 }

@@ -2,8 +2,8 @@ import { chmodSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { startPostgres } from "./EmbeddedPostgres.js"
-import { serverVariable } from "./TestPostgres.js"
 import { stopSharedKafka } from "./TestKafka.js"
+import { serverVariable } from "./TestPostgres.js"
 
 /** One PostgreSQL for all tests of a run; not durable, for a run outlives no crash. A Kafka is started by who asks first. */
 export default async () => {
@@ -13,7 +13,7 @@ export default async () => {
   process.env["TANDEM_TEST_DIRECTORY"] = directory
   const server = await startPostgres({
     directory: join(directory, "postgres"),
-    settings: { fsync: "off", synchronous_commit: "off", full_page_writes: "off" },
+    durable: false,
   })
   process.env[serverVariable] = server.url("postgres")
   return async () => {

@@ -1,0 +1,76 @@
+// `npm test`: everything that must hold, in one command. Further parameters go to vitest.
+import { spawn } from "node:child_process"
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { checkNode, install, repository, run, runTool } from "./prepare.mjs"
+
+checkNode()
+await install()
+
+let passed = 0
+let failed = 0
+let skipped = 0
+
+const step = async (name, work) => {
+  console.log(`\n── ${name}`)
+  const start = Date.now()
+  const code = await work()
+  console.log(`── ${name}: ${code === 0 ? "ok" : "FAILED"} (${((Date.now() - start) / 1_000).toFixed(1)} s)`)
+  if (code === 0) passed++
+  else failed++
+  return code === 0
+}
+
+const page = join(repository, "packages", "notification-page")
+const built = await step("types and build", async () => {
+  const code = await runTool("typescript", "bin/tsc", ["-b"])
+  return code === 0 ? runTool("typescript", "bin/tsc", ["-p", "tsconfig.test.json"]) : code
+})
+const pageBuilt = await step("page", () =>
+  run(process.execPath, [join(page, "node_modules", "vite", "bin", "vite.js"), "build", "--logLevel", "warn"], {
+    cwd: page,
+  }),
+)
+await step("lint and format", () => runTool("@biomejs/biome", "bin/biome", ["check", "--error-on-warnings"]))
+await step("architecture", () =>
+  runTool("dependency-cruiser", "bin/dependency-cruise.mjs", ["packages", "--config", ".dependency-cruiser.cjs"]),
+)
+
+if (built && pageBuilt) {
+  const folder = mkdtempSync(join(tmpdir(), "tandem-results-"))
+  const report = join(folder, "results.json")
+  const finished = await step(
+    "tests",
+    () =>
+      new Promise((resolve) => {
+        const child = spawn(
+          process.execPath,
+          [
+            join(repository, "node_modules", "vitest", "vitest.mjs"),
+            "run",
+            "--reporter=default",
+            "--reporter=json",
+            `--outputFile.json=${report}`,
+            ...process.argv.slice(2),
+          ],
+          { cwd: repository, stdio: ["ignore", "inherit", "inherit"] },
+        )
+        child.on("close", (code) => resolve(code ?? 1))
+      }),
+  )
+  try {
+    const results = JSON.parse(readFileSync(report, "utf8"))
+    passed += results.numPassedTests
+    failed += results.numFailedTests
+    skipped += results.numPendingTests + results.numTodoTests
+  } catch {
+    if (finished) failed++
+  }
+  rmSync(folder, { recursive: true, force: true })
+} else {
+  console.log("\nThe tests were not run, for the build failed.")
+}
+
+console.log(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`)
+process.exit(failed === 0 ? 0 : 1)

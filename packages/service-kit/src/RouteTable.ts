@@ -1,0 +1,55 @@
+import { HttpLayerRouter } from "@effect/platform"
+import { Effect, Layer } from "effect"
+
+const methods = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const
+
+type Method = (typeof methods)[number] | "OPTIONS" | "*"
+
+/** Which methods each path knows; what turns a route that was not found into 404 or 405. */
+export interface RouteTable {
+  /** The methods of a request target, in the form of an `Allow` header; undefined where nothing is. */
+  readonly allow: (target: string) => string | undefined
+}
+
+/** A router that writes down the routes which are added to it, whoever adds them. */
+export const make = (): { readonly table: RouteTable; readonly layer: Layer.Layer<HttpLayerRouter.HttpRouter> } => {
+  const routes = HttpLayerRouter.FindMyWay.make<true>()
+
+  const note = (method: Method, path: HttpLayerRouter.PathInput) => {
+    for (const each of method === "*" ? methods : [method]) {
+      if (!routes.has(each, path)) routes.on(each, path, true)
+    }
+  }
+
+  const recording = (router: HttpLayerRouter.HttpRouter, prefix: string): HttpLayerRouter.HttpRouter => {
+    const whole = (path: HttpLayerRouter.PathInput): HttpLayerRouter.PathInput =>
+      prefix === "" || path === "*" ? path : `/${HttpLayerRouter.prefixPath(path, prefix).slice(1)}`
+    const recorded: HttpLayerRouter.HttpRouter = {
+      ...router,
+      add: (method, path, handler, options) => {
+        note(method, whole(path))
+        return router.add(method, path, handler, options)
+      },
+      addAll: (added) => {
+        for (const route of added) note(route.method as Method, whole(route.path))
+        return router.addAll(added)
+      },
+      prefixed: (inner) => recording(router.prefixed(inner), prefix === "" ? inner : HttpLayerRouter.prefixPath(inner, prefix)),
+    }
+    return recorded
+  }
+
+  const allow = (target: string) => {
+    const known = methods.filter((method) => routes.has(method, target))
+    if (known.length === 0) return undefined
+    return [...known.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method])), "OPTIONS"].join(", ")
+  }
+
+  return {
+    table: { allow },
+    layer: Layer.effect(
+      HttpLayerRouter.HttpRouter,
+      Effect.map(HttpLayerRouter.make, (router) => recording(router, "")),
+    ),
+  }
+}

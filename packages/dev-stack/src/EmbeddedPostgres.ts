@@ -4,12 +4,14 @@ import {
   chownSync,
   closeSync,
   existsSync,
+  fstatSync,
   mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs"
 import { join } from "node:path"
@@ -36,6 +38,8 @@ export interface PostgresOptions {
   /** False trades the data's safety in a power cut for speed: for tests. Default: true. */
   readonly durable?: boolean
   /** Throws away what is in the folder first. */
+  readonly fresh?: boolean
+  /** Begin with empty data. Default: false. */
   readonly fresh?: boolean
   /** More of postgresql.conf. */
   readonly settings?: Readonly<Record<string, string>>
@@ -73,6 +77,9 @@ const quick = {
   wal_level: "minimal",
   max_wal_senders: "0",
 }
+
+/** A log longer than this (bytes) is begun anew at the next start. */
+const maximumLog = 10_000_000
 
 const fresh = "`npm start -- --fresh` begins with empty data"
 
@@ -197,8 +204,9 @@ const complaint = (log: string, from: number): string => {
 
 const launch = async (home: PostgresHome, data: string, log: string, port: number, options: PostgresOptions) => {
   const settings = { ...base, ...(options.durable === false ? quick : {}), ...options.settings, port: String(port) }
-  const descriptor = openSync(log, "a", 0o600)
-  const offset = readFileSync(log).length
+  const isLong = existsSync(log) && statSync(log).size > maximumLog
+  const descriptor = openSync(log, isLong ? "w" : "a", 0o600)
+  const offset = fstatSync(descriptor).size
   let child: ChildProcess
   try {
     child = spawn(
@@ -249,6 +257,7 @@ export const startPostgres = async (options: PostgresOptions): Promise<EmbeddedP
   if (former !== undefined) await terminate(former, fastShutdown)
   if (options.fresh)
     for (const part of [data, join(home.directory, "password")]) rmSync(part, { recursive: true, force: true })
+  if (options.fresh === true) rmSync(data, { recursive: true, force: true })
   const password = await prepareData(home, data, options.durable !== false)
   const { port, pid, ended } = await launchWithRetry(home, data, log, options)
   const identity = identify(pid)

@@ -75,7 +75,7 @@ const resolveJars = async (directory: string, onLine: (line: string) => void): P
       output
         .join("")
         .split("\n")
-        .find((line) => line.includes("ERROR")) ?? "it said nothing"
+        .find((line) => /(FATAL|ERROR)\] \S/.test(line)) ?? "it said nothing"
     throw new Refusal(`Maven could not fetch Kafka's jars: ${said.trim()}`)
   }
   try {

@@ -53,12 +53,19 @@ const systemUser = (): SystemUser | undefined => {
 const canAs = (user: SystemUser, test: "-x" | "-r", path: string): boolean =>
   spawnSync("/bin/sh", ["-c", `test ${test} "$1"`, "sh", path], { uid: user.uid, gid: user.gid, cwd: "/" }).status === 0
 
+/** Makes a folder that others may enter whatever our umask says; what was there before keeps its mode. */
+const makeEnterable = (directory: string): void => {
+  const first = mkdirSync(directory, { recursive: true })
+  if (first === undefined) return
+  for (let made = directory; made.startsWith(first); made = dirname(made)) chmodSync(made, 0o755)
+}
+
 /** A folder that the user can reach and nobody but us could have put there. */
 const sharedDirectory = (wanted: string, user: SystemUser): string => {
-  mkdirSync(wanted, { recursive: true })
+  makeEnterable(wanted)
   if (canAs(user, "-x", wanted)) return wanted
   const outside = `/var/tmp/tandem-${createHash("sha256").update(wanted).digest("hex").slice(0, 12)}`
-  mkdirSync(outside, { recursive: true, mode: 0o755 })
+  makeEnterable(outside)
   const found = lstatSync(outside)
   if (!found.isDirectory() || found.uid !== 0 || !canAs(user, "-x", outside)) {
     throw new Refusal(

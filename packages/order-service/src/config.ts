@@ -7,3 +7,6 @@ export const PageConfig = Config.all({
     Config.withDescription("The payment service's address as a browser reaches it"),
   ),
 })
+
+/** What the page is told. */
+export type PageConfig = Config.Config.Success<typeof PageConfig>

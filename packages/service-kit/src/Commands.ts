@@ -1,9 +1,14 @@
 import type { IncomingMessage } from "node:http"
 import type { HttpServerRequest } from "@effect/platform"
 import { NodeHttpServerRequest } from "@effect/platform-node"
-import { type InvalidRequest, MalformedJson, PayloadTooLarge, UnsupportedMediaType } from "@tandem/contracts/http/Errors"
+import {
+  type InvalidRequest,
+  MalformedJson,
+  PayloadTooLarge,
+  UnsupportedMediaType,
+} from "@tandem/contracts/http/Errors"
 import type { InvalidField } from "@tandem/contracts/Problem"
-import { Effect, Either, Equal, ParseResult, Schema, SchemaAST } from "effect"
+import { Effect, Either, Equal, ParseResult, type Schema, SchemaAST } from "effect"
 import { invalidFields, invalidRequest } from "./InvalidInput.js"
 import { maximumBodyBytes } from "./Limits.js"
 
@@ -21,7 +26,7 @@ export type UnreadableCommand = InvalidRequest | MalformedJson | PayloadTooLarge
  * @param schema the command; unknown fields are errors
  * @param urlParams the query as the endpoint has decoded it, every field optional
  */
-export const readCommand = <A, I>(
+export const readCommand = <A extends object, I>(
   schema: Schema.Schema<A, I>,
   urlParams: { readonly [Name in keyof A]?: A[Name] | undefined },
   request: HttpServerRequest.HttpServerRequest,
@@ -95,7 +100,9 @@ const readJson = (
   message: IncomingMessage,
 ): Effect.Effect<unknown, UnsupportedMediaType | PayloadTooLarge | MalformedJson> => {
   if (!isJson(message)) {
-    return Effect.fail(new UnsupportedMediaType({ detail: "A body must be application/json in UTF-8, not compressed." }))
+    return Effect.fail(
+      new UnsupportedMediaType({ detail: "A body must be application/json in UTF-8, not compressed." }),
+    )
   }
   if (Number(message.headers["content-length"] ?? 0) > maximumBodyBytes) return Effect.fail(tooLarge)
   return Effect.flatMap(readBytes(message), (bytes) =>

@@ -113,7 +113,7 @@ export const make = <A, B, E = never, R = never>(
       ).addObserver((exit) => {
         inFlight--
         // Only an interruption from outside ends here; whoever has his answer does not hear a second one.
-        if (Exit.isFailure(exit)) for (const entry of batch) entry.resume(exit)
+        if (Exit.isFailure(exit)) for (const entry of batch) entry.resume(Exit.failCause(exit.cause))
         if (waiting.length > 0) start()
         if (inFlight === 0 && waiting.length === 0) whenIdle?.()
       })

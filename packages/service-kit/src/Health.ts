@@ -1,4 +1,4 @@
-import { Cause, Clock, Context, Effect, Exit, Fiber, Layer, Scope } from "effect"
+import { Cause, Clock, Context, Effect, Exit, Fiber, Layer, type Scope } from "effect"
 
 /** How long a check may take before it counts as down. */
 const patience = "2 seconds"

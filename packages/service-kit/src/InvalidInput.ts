@@ -80,8 +80,23 @@ const written = (issue: ParseResult.ParseIssue): string | undefined => {
 }
 
 const expected = (ast: SchemaAST.AST): string => {
-  if (SchemaAST.isTypeLiteral(ast) || SchemaAST.isTransformation(ast)) return "an object"
-  if (SchemaAST.isTupleType(ast)) return "an array"
-  if (SchemaAST.isUnion(ast)) return ast.types.map(expected).join(" or ")
-  return ast._tag === "StringKeyword" ? "a string" : ast._tag === "NumberKeyword" ? "a number" : String(ast)
+  switch (ast._tag) {
+    case "TypeLiteral":
+      return "an object"
+    case "TupleType":
+      return "an array"
+    case "StringKeyword":
+      return "a string"
+    case "NumberKeyword":
+      return "a number"
+    case "Transformation":
+      return SchemaAST.isTypeLiteral(ast.from) ? "an object" : expected(ast.to)
+    case "Union":
+      return ast.types
+        .filter((type) => !SchemaAST.isUndefinedKeyword(type))
+        .map(expected)
+        .join(" or ")
+    default:
+      return String(ast)
+  }
 }

@@ -2,11 +2,12 @@ import type { IncomingMessage } from "node:http"
 import { Context } from "effect"
 import type { Problem } from "./ProblemDetails.js"
 
-/** Names of this very machine. */
-const loopbackNames = new Set(["127.0.0.1", "localhost", "[::1]", "::1"])
+/** How a `Host` header names this very machine. */
+const loopbackNames = new Set(["127.0.0.1", "localhost", "[::1]"])
 
-/** Whether only this machine reaches a service that listens there. */
-export const isLoopback = (host: string): boolean => loopbackNames.has(host)
+/** Whether only this machine reaches a service that is bound to this address. */
+export const isLoopback = (host: string): boolean =>
+  host === "localhost" || host === "::1" || /^127(\.\d+){3}$/.test(host)
 
 /** Where a service listens, and whose pages may call it. */
 export interface OriginOptions {
@@ -41,7 +42,7 @@ export class Origins extends Context.Tag("@tandem/service-kit/Origins")<
 /** The gate of a service. */
 export const make = ({ host, corsOrigins }: OriginOptions): Context.Tag.Service<Origins> => {
   const listed = new Set(corsOrigins)
-  const loopback = isLoopback(host)
+  const names = isLoopback(host) ? new Set([...loopbackNames, host]) : undefined
   const varying = { vary: "Origin" }
   const none = {}
 
@@ -53,7 +54,7 @@ export const make = ({ host, corsOrigins }: OriginOptions): Context.Tag.Service<
   const refuse = (request: IncomingMessage): Problem | undefined => {
     const { host: authority, origin, upgrade } = request.headers
     if (authority === undefined) return { kind: "invalid-request", detail: "A request must have a Host header." }
-    if (loopback && !loopbackNames.has(nameOf(authority))) {
+    if (names !== undefined && !names.has(nameOf(authority))) {
       return { kind: "forbidden", detail: "This service listens on loopback, and the Host header must say so." }
     }
     if (origin === undefined || (upgrade === undefined && safeMethods.has(request.method ?? ""))) return undefined
@@ -75,7 +76,8 @@ export const make = ({ host, corsOrigins }: OriginOptions): Context.Tag.Service<
   const preflight = (request: IncomingMessage) => {
     const { origin } = request.headers
     const asked = request.headers["access-control-request-method"]
-    if (request.method !== "OPTIONS" || origin === undefined || asked === undefined || !listed.has(origin)) return undefined
+    if (request.method !== "OPTIONS" || origin === undefined || asked === undefined || !listed.has(origin))
+      return undefined
     return {
       "access-control-allow-methods": "GET, HEAD, POST",
       "access-control-allow-headers": "Content-Type, Idempotency-Key, If-None-Match, Authorization",

@@ -1,6 +1,12 @@
 import type { ServerResponse } from "node:http"
 import type { HttpServerResponse } from "@effect/platform"
-import { type InvalidField, type ProblemBody, type ProblemKind, problemBody, problemMediaType } from "@tandem/contracts/Problem"
+import {
+  type InvalidField,
+  type ProblemBody,
+  type ProblemKind,
+  problemBody,
+  problemMediaType,
+} from "@tandem/contracts/Problem"
 import { textResponse } from "./Json.js"
 
 /** A problem in plain data, before it is known who writes it: Effect, a bare response, or a bare socket. */

@@ -2,10 +2,11 @@ import { HttpServerError, HttpServerRequest, HttpServerResponse } from "@effect/
 import { SqlError } from "@effect/sql"
 import { Problems as declared, ServiceUnavailable } from "@tandem/contracts/http/Errors"
 import { type ProblemKind, problemMediaType } from "@tandem/contracts/Problem"
-import { Cause, Effect, Option, ParseResult, Schema } from "effect"
+import { Cause, Effect, Option, Schema } from "effect"
 import type { EndpointTable } from "./EndpointTable.js"
 import { Overloaded } from "./GroupCommit.js"
 import { invalidRequestDetail } from "./InvalidInput.js"
+import { textResponse } from "./Json.js"
 import { type Problem, problemResponse, statusHeaders } from "./ProblemDetails.js"
 import type { RouteTable } from "./RouteTable.js"
 import { isTechnical } from "./SqlFaults.js"
@@ -22,7 +23,7 @@ const tell = (cause: unknown): Effect.Effect<void> =>
     const now = clock.unsafeCurrentTimeMillis()
     if (now - toldAt < quietPeriod) return Effect.void
     toldAt = now
-    return Effect.logError("requests are answered with 503", cause)
+    return Effect.logError("requests are answered with 503", Cause.fail(cause))
   })
 
 /**
@@ -33,14 +34,17 @@ const tell = (cause: unknown): Effect.Effect<void> =>
 export const unavailable = <A, E, R>(
   self: Effect.Effect<A, E, R>,
 ): Effect.Effect<A, Exclude<E, SqlError.SqlError | Overloaded> | ServiceUnavailable, R> =>
-  Effect.catchAll(self, (error): Effect.Effect<never, Exclude<E, SqlError.SqlError | Overloaded> | ServiceUnavailable> => {
-    if (error instanceof Overloaded || isTechnical(error)) {
-      return Effect.zipRight(tell(error), Effect.fail(new ServiceUnavailable({ detail: unavailableDetail })))
-    }
-    return error instanceof SqlError.SqlError
-      ? Effect.die(error)
-      : Effect.fail(error as Exclude<E, SqlError.SqlError | Overloaded>)
-  })
+  Effect.catchAll(
+    self,
+    (error): Effect.Effect<never, Exclude<E, SqlError.SqlError | Overloaded> | ServiceUnavailable> => {
+      if (error instanceof Overloaded || isTechnical(error)) {
+        return Effect.zipRight(tell(error), Effect.fail(new ServiceUnavailable({ detail: unavailableDetail })))
+      }
+      return error instanceof SqlError.SqlError
+        ? Effect.die(error)
+        : Effect.fail(error as Exclude<E, SqlError.SqlError | Overloaded>)
+    },
+  )
 
 /**
  * The one place that turns every error into problem+json, whichever way it comes: what the router does not find, what HttpApi cannot
@@ -62,7 +66,9 @@ const fromResponse = (
   response: HttpServerResponse.HttpServerResponse,
 ): Effect.Effect<HttpServerResponse.HttpServerResponse, never, HttpServerRequest.HttpServerRequest> => {
   if (response.headers["content-type"] === problemMediaType) {
-    return Effect.succeed(HttpServerResponse.setHeaders(response, { ...statusHeaders(response.status), ...response.headers }))
+    return Effect.succeed(
+      HttpServerResponse.setHeaders(response, { ...statusHeaders(response.status), ...response.headers }),
+    )
   }
   const refusal = response.status === 400 ? decodeError(response) : undefined
   if (refusal === undefined) return Effect.succeed(problemResponse(ofStatus(response.status)))
@@ -99,12 +105,14 @@ const fromCause = <E>(
   return Effect.as(Effect.logError("a request failed for an unexpected reason", cause), problemResponse(internalError))
 }
 
-const internalError: Problem = { kind: "internal-error", detail: "This is our fault, and it is in our log." }
+const internalError: Problem = { kind: "internal-error", detail: "The service failed; the reason is in its log." }
 
 const isClientAbort = (cause: Cause.Cause<unknown>): boolean =>
   Option.isSome(
     Cause.find(cause, (part) =>
-      part._tag === "Interrupt" && part.fiberId === HttpServerError.clientAbortFiberId ? Option.some(part) : Option.none(),
+      part._tag === "Interrupt" && part.fiberId === HttpServerError.clientAbortFiberId
+        ? Option.some(part)
+        : Option.none(),
     ),
   )
 
@@ -117,21 +125,17 @@ const notFound = (routes: RouteTable, request: HttpServerRequest.HttpServerReque
 
 /** A failure of the contract, out of a route that no HttpApi encodes. */
 const ofDeclaredError = (error: unknown): HttpServerResponse.HttpServerResponse | undefined => {
-  for (const schema of Object.values(declared)) {
-    const encoded = ParseResult.encodeUnknownOption(schema)(error)
-    if (Option.isSome(encoded)) {
-      const body = encoded.value
-      return problemResponse({
-        kind: body.type.slice("urn:tandem:problem:".length) as ProblemKind,
-        detail: body.detail,
-        ...(body.errors === undefined ? {} : { errors: body.errors }),
-      })
-    }
-  }
-  return undefined
+  const encoded = encodeDeclared(error)
+  if (Option.isNone(encoded)) return undefined
+  const { status } = encoded.value
+  return textResponse(JSON.stringify(encoded.value), problemMediaType, { status, headers: statusHeaders(status) })
 }
 
-const DecodeError = Schema.parseJson(Schema.Struct({ _tag: Schema.Literal("HttpApiDecodeError"), message: Schema.String }))
+const encodeDeclared = Schema.encodeUnknownOption(Schema.Union(...Object.values(declared)))
+
+const DecodeError = Schema.parseJson(
+  Schema.Struct({ _tag: Schema.Literal("HttpApiDecodeError"), message: Schema.String }),
+)
 
 /** HttpApi's own words for a request or a response that does not fit, or undefined for any other 400. */
 const decodeError = ({ body }: HttpServerResponse.HttpServerResponse): string | undefined => {

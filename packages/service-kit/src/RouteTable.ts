@@ -15,9 +15,11 @@ export interface RouteTable {
 export const make = (): { readonly table: RouteTable; readonly layer: Layer.Layer<HttpLayerRouter.HttpRouter> } => {
   const routes = HttpLayerRouter.FindMyWay.make<true>()
 
+  const knows = (method: Method, target: string) => routes.find(method, target) !== undefined
+
   const note = (method: Method, path: HttpLayerRouter.PathInput) => {
     for (const each of method === "*" ? methods : [method]) {
-      if (!routes.has(each, path)) routes.on(each, path, true)
+      if (!knows(each, path)) routes.on(each, path, true)
     }
   }
 
@@ -34,13 +36,14 @@ export const make = (): { readonly table: RouteTable; readonly layer: Layer.Laye
         for (const route of added) note(route.method as Method, whole(route.path))
         return router.addAll(added)
       },
-      prefixed: (inner) => recording(router.prefixed(inner), prefix === "" ? inner : HttpLayerRouter.prefixPath(inner, prefix)),
+      prefixed: (inner) =>
+        recording(router.prefixed(inner), prefix === "" ? inner : HttpLayerRouter.prefixPath(inner, prefix)),
     }
     return recorded
   }
 
   const allow = (target: string) => {
-    const known = methods.filter((method) => routes.has(method, target))
+    const known = methods.filter((method) => knows(method, target))
     if (known.length === 0) return undefined
     return [...known.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method])), "OPTIONS"].join(", ")
   }

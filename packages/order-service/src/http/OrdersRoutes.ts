@@ -2,7 +2,7 @@ import { HttpApiBuilder } from "@effect/platform"
 import { SqlClient } from "@effect/sql"
 import { InvalidRequest, OrderNotFound } from "@tandem/contracts/http/Errors"
 import { OrderApi } from "@tandem/contracts/http/OrderApi"
-import { Order, OrderPage, PlaceOrder } from "@tandem/contracts/http/OrdersApi"
+import { type Order, OrderPage, PlaceOrder } from "@tandem/contracts/http/OrdersApi"
 import { PaymentRequested } from "@tandem/contracts/messages/PaymentRequested"
 import { paymentRequestsTopic } from "@tandem/contracts/messages/Topics"
 import { OrderId } from "@tandem/contracts/OrderId"
@@ -31,6 +31,8 @@ export const OrdersRoutes = HttpApiBuilder.group(OrderApi, "orders", (handlers) 
       run: (orders: readonly [NewOrder, ...Array<NewOrder>]) =>
         createOrders(orders).pipe(
           Effect.as(orders),
+          // A payment request has a few hundred bytes.
+          Effect.catchTag("MessageTooLarge", (fault) => Effect.die(fault)),
           Effect.provideService(SqlClient.SqlClient, sql),
           Effect.provideService(Outbox, outbox),
         ),

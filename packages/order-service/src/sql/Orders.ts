@@ -29,9 +29,7 @@ const columns = (sql: SqlClient.SqlClient) =>
   sql`id, user_id AS "userId", amount, status, reason, version, created_at AS "createdAt", updated_at AS "updatedAt"`
 
 /** One order; none when there is no such id. */
-export const findOrder = (
-  id: string,
-): Effect.Effect<Option.Option<Order>, SqlError.SqlError, SqlClient.SqlClient> =>
+export const findOrder = (id: string): Effect.Effect<Option.Option<Order>, SqlError.SqlError, SqlClient.SqlClient> =>
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const rows = yield* sql<OrderRow>`SELECT ${columns(sql)} FROM orders WHERE id = ${id}::uuid`

@@ -4,7 +4,7 @@ import type { OrderStatusChanged } from "@tandem/contracts/push/OrderStatusChang
 import { Clock, Data, Effect } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import type { OrderState } from "../domain/OrderSaga.js"
-import { type Impossible, type Settlement, settleResults as decide } from "../domain/SettleResults.js"
+import { settleResults as decide, type Impossible, type Settlement } from "../domain/SettleResults.js"
 import { Notifications } from "./Notifications.js"
 import * as OrderHistory from "./OrderHistory.js"
 

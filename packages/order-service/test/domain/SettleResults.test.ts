@@ -39,7 +39,11 @@ const known = (...orders: ReadonlyArray<OrderState>) => new Map(orders.map((stat
 
 const tags = ["PaymentSucceeded", "PaymentDeclined", "PaymentCancelled", "PaymentRefunded"] as const
 const someResult = fc
-  .record({ tag: fc.constantFrom(...tags), n: fc.integer({ min: 0, max: 3 }), stranger: fc.constantFrom(false, false, true) })
+  .record({
+    tag: fc.constantFrom(...tags),
+    n: fc.integer({ min: 0, max: 3 }),
+    stranger: fc.constantFrom(false, false, true),
+  })
   .map(({ tag, n, stranger }) => result(tag, n, stranger ? { userId: "v" } : {}))
 const someOrders = fc
   .array(fc.record({ n: fc.integer({ min: 0, max: 3 }), cancellationAsked: fc.boolean() }), { maxLength: 4 })
@@ -47,7 +51,10 @@ const someOrders = fc
 
 const apply = (orders: ReadonlyMap<string, OrderState>, results: ReadonlyArray<PaymentResult>) => {
   const settlement = settleResults(orders, results)
-  return { settlement, after: new Map([...orders, ...settlement.orders.map(({ after }) => [after.id, after] as const)]) }
+  return {
+    settlement,
+    after: new Map([...orders, ...settlement.orders.map(({ after }) => [after.id, after] as const)]),
+  }
 }
 
 describe("the order saga", () => {
@@ -64,7 +71,10 @@ describe("the order saga", () => {
   })
 
   it("finishes a paid order and cancels a declined one, with the reason", () => {
-    const { settlement } = apply(known(order(1), order(2)), [result("PaymentSucceeded", 1), result("PaymentDeclined", 2)])
+    const { settlement } = apply(known(order(1), order(2)), [
+      result("PaymentSucceeded", 1),
+      result("PaymentDeclined", 2),
+    ])
     expect(settlement.changes).toEqual([
       { orderId: id(1), userId: "u", amount: 5, status: "FINISHED", reason: null },
       { orderId: id(2), userId: "u", amount: 5, status: "CANCELLED", reason: "InsufficientFunds" },
@@ -111,7 +121,12 @@ describe("the order saga", () => {
         const { settlement } = apply(orders, results)
         for (const { before, after } of settlement.orders) {
           const steps = settlement.changes.filter((change) => change.orderId === before.id)
-          expect(after).toEqual({ ...before, status: after.status, reason: after.reason, version: before.version + steps.length })
+          expect(after).toEqual({
+            ...before,
+            status: after.status,
+            reason: after.reason,
+            version: before.version + steps.length,
+          })
           expect(steps.at(-1)?.status).toBe(after.status)
         }
       }),

@@ -1,0 +1,68 @@
+import { OrderApi } from "@tandem/contracts/http/OrderApi"
+import { partitions, paymentRequestsTopic, paymentResultsTopic } from "@tandem/contracts/messages/Topics"
+import { Broker } from "@tandem/messaging/Broker"
+import { messagingSchema } from "@tandem/messaging/MessagingSchema"
+import { Outbox } from "@tandem/messaging/Outbox"
+import * as Relay from "@tandem/messaging/Relay"
+import * as Topics from "@tandem/messaging/Topics"
+import * as KafkajsBroker from "@tandem/messaging-kafka/KafkajsBroker"
+import * as PostgresBroker from "@tandem/messaging-postgres/PostgresBroker"
+import * as Database from "@tandem/service-kit/Database"
+import { HealthChecks } from "@tandem/service-kit/Health"
+import * as HttpService from "@tandem/service-kit/HttpService"
+import * as ServiceConfig from "@tandem/service-kit/ServiceConfig"
+import * as ServiceMain from "@tandem/service-kit/ServiceMain"
+import { Config, Effect, Layer } from "effect"
+import { PageConfig } from "./config.js"
+import { OrdersRoutes } from "./http/OrdersRoutes.js"
+import { PageRoutes } from "./http/PageRoutes.js"
+import { PaymentResultsConsumer } from "./messages/PaymentResultsConsumer.js"
+import { PushHub } from "./push/PushHub.js"
+import { orderSchema } from "./sql/migrations/orders.js"
+import { pushSchema } from "./sql/migrations/push.js"
+import { Notifications } from "./sql/Notifications.js"
+
+const name = "order-service"
+
+const broker = ({ brokerUrl }: ServiceConfig.ServiceConfig) =>
+  brokerUrl._tag === "Kafka"
+    ? KafkajsBroker.layer({ brokers: brokerUrl.brokers, clientId: name })
+    : PostgresBroker.layer({ url: brokerUrl.url })
+
+const brokerHealth = Layer.scopedDiscard(
+  Effect.gen(function* () {
+    const { ping } = yield* Broker
+    const { register } = yield* HealthChecks
+    yield* register("broker", ping)
+  }),
+)
+
+const topics = [paymentRequestsTopic, paymentResultsTopic].map((topic) => ({ name: topic, partitions }))
+
+ServiceMain.run({
+  name,
+  config: Config.all({ service: ServiceConfig.make({ port: 8080 }), page: PageConfig }),
+  app: ({ service, page }) =>
+    Layer.mergeAll(
+      HttpService.layer({
+        api: OrderApi,
+        routes: Layer.merge(OrdersRoutes, PageRoutes(page)),
+        upgradePaths: ["/ws"],
+      }),
+      PaymentResultsConsumer,
+      Relay.layer(),
+      Topics.layer(topics),
+      brokerHealth,
+    ).pipe(
+      Layer.provide(Layer.merge(Outbox.layer, PushHub.layer)),
+      Layer.provide(Notifications.layer),
+      Layer.provide(broker(service)),
+      Layer.provide(
+        Database.layer({ url: service.databaseUrl, applicationName: name, maxConnections: service.databasePoolSize }, [
+          messagingSchema,
+          orderSchema,
+          pushSchema,
+        ]),
+      ),
+    ),
+})

@@ -1,0 +1,69 @@
+import { type OutgoingHttpHeader, type OutgoingHttpHeaders, ServerResponse } from "node:http"
+
+/** On every answer, whoever writes it. A page brings a policy of its own, which takes the place of this one. */
+export const securityHeaders: Readonly<Record<string, string>> = {
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "no-referrer",
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+}
+
+/** How long the rest of a refused body is read and thrown away, in ms, and how much of it, in bytes. */
+const lingering = { ms: 1_000, bytes: 1_048_576 }
+
+/**
+ * The server's response class. Adds what every answer carries, so that no route, refusal or fault can be without it: the security
+ * headers, the CORS headers of the request, and `Connection: close` once the server shuts down.
+ */
+export class ServiceResponse extends ServerResponse {
+  /** The CORS headers that this request's origin gets. */
+  cors: Readonly<Record<string, string>> | undefined
+  /** Ends the connection after this answer. */
+  last = false
+
+  override writeHead(
+    status: number,
+    reason?: string | OutgoingHttpHeaders | Array<OutgoingHttpHeader>,
+    headers?: OutgoingHttpHeaders | Array<OutgoingHttpHeader>,
+  ): this {
+    const given = typeof reason === "string" ? headers : reason
+    const all: OutgoingHttpHeaders = {
+      ...securityHeaders,
+      ...this.cors,
+      ...(Array.isArray(given) ? paired(given) : given),
+    }
+    if (this.last) all["connection"] = "close"
+    return typeof reason === "string" ? super.writeHead(status, reason, all) : super.writeHead(status, all)
+  }
+
+  /**
+   * A refused body is still on its way when the answer is complete. Closing at once would reset the connection, and a client that is
+   * busy sending would never see why: so the answer goes out, and the connection ends a moment later.
+   */
+  override end(chunk?: unknown, encoding?: unknown, callback?: unknown): this {
+    const finish = super.end.bind(this) as (...parameters: ReadonlyArray<unknown>) => this
+    if (this.statusCode !== 413 || this.req.complete || typeof chunk !== "string")
+      return finish(chunk, encoding, callback)
+    this.write(chunk)
+    let left = lingering.bytes
+    const done = () => {
+      clearTimeout(timer)
+      this.req.off("data", onData).off("end", done).off("close", done)
+      if (!this.writableEnded) finish(undefined, encoding, callback)
+    }
+    const onData = (part: Uint8Array) => {
+      left -= part.byteLength
+      if (left < 0) done()
+    }
+    const timer = setTimeout(done, lingering.ms)
+    this.req.on("data", onData).on("end", done).on("close", done).resume()
+    return this
+  }
+}
+
+const paired = (headers: Array<OutgoingHttpHeader>): OutgoingHttpHeaders => {
+  const pairs: OutgoingHttpHeaders = {}
+  for (let index = 0; index + 1 < headers.length; index += 2) {
+    pairs[String(headers[index]).toLowerCase()] = headers[index + 1]
+  }
+  return pairs
+}

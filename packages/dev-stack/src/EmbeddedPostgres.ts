@@ -37,8 +37,6 @@ export interface PostgresOptions {
   readonly port?: number
   /** False trades the data's safety in a power cut for speed: for tests. Default: true. */
   readonly durable?: boolean
-  /** Throws away what is in the folder first. */
-  readonly fresh?: boolean
   /** Begin with empty data. Default: false. */
   readonly fresh?: boolean
   /** More of postgresql.conf. */
@@ -55,14 +53,14 @@ export interface EmbeddedPostgres {
   readonly log: string
   /** The superuser's connection URL of a database. */
   readonly url: (database: string) => string
-  /** Creates a database owned by a role of the same name, unless it is there, and returns that role's URL. */
-  readonly createDatabase: (name: string) => Promise<string>
+  /** Makes a database owned by a role of the same name, unless it is there, and returns that role's URL. */
+  readonly ensureDatabase: (name: string) => Promise<string>
   /** Runs statements one by one as the superuser in the maintenance database. */
   readonly execute: (...statements: ReadonlyArray<string>) => Promise<void>
   /** Fast shutdown: sessions are ended, what was committed is on disk. */
   readonly stop: () => Promise<void>
   /** kill -9 of the server; its sessions end by themselves moments later. */
-  readonly kill: () => Promise<void>
+  readonly kill9: () => Promise<void>
   /** Settles when the server has ended, for whatever reason. */
   readonly ended: Promise<void>
 }
@@ -255,8 +253,6 @@ export const startPostgres = async (options: PostgresOptions): Promise<EmbeddedP
   const log = join(home.directory, "postgres.log")
   const former = leftBehind(data)
   if (former !== undefined) await terminate(former, fastShutdown)
-  if (options.fresh)
-    for (const part of [data, join(home.directory, "password")]) rmSync(part, { recursive: true, force: true })
   if (options.fresh === true) rmSync(data, { recursive: true, force: true })
   const password = await prepareData(home, data, options.durable !== false)
   const { port, pid, ended } = await launchWithRetry(home, data, log, options)
@@ -278,7 +274,7 @@ export const startPostgres = async (options: PostgresOptions): Promise<EmbeddedP
       for (const statement of statements) await client.query(statement)
     })
 
-  const createDatabase = (name: string) =>
+  const ensureDatabase = (name: string) =>
     connected(async (client) => {
       const role = client.escapeIdentifier(name)
       const { rows } = await client.query(
@@ -297,13 +293,13 @@ export const startPostgres = async (options: PostgresOptions): Promise<EmbeddedP
     directory: home.directory,
     log,
     url: (database) => url(database),
-    createDatabase,
+    ensureDatabase,
     execute,
     stop: async () => {
       if (identity !== undefined) await terminate(identity, fastShutdown)
       await ended
     },
-    kill: async () => {
+    kill9: async () => {
       signal(pid, "SIGKILL")
       await ended
     },

@@ -1,10 +1,11 @@
-import { spawn, spawnSync } from "node:child_process"
+import { execFile, spawn, spawnSync } from "node:child_process"
 import { createHash, randomUUID } from "node:crypto"
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { createConnection } from "node:net"
 import { join } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
+import { promisify } from "node:util"
 import { startChild } from "./ChildProcess.js"
 import { freePort, identify, Refusal, signal, terminate } from "./Processes.js"
 
@@ -30,6 +31,8 @@ export interface KafkaOptions {
   /** A free one when absent. */
   readonly port?: number
   readonly onLine?: (line: string) => void
+  /** Its process, as soon as there is one: for the pid file. */
+  readonly onSpawn?: (pid: number) => void
 }
 
 const pom = fileURLToPath(new URL("../pom.xml", import.meta.url))
@@ -137,15 +140,13 @@ export const startKafka = async (options: KafkaOptions): Promise<Kafka> => {
   if (!existsSync(join(data, "meta.properties"))) {
     rmSync(data, { recursive: true, force: true })
     const id = Buffer.from(randomUUID().replaceAll("-", ""), "hex").toString("base64url")
-    const format = spawnSync(
-      "java",
-      ["-cp", classPath, logOption, "kafka.tools.StorageTool", "format", "--standalone", "-t", id, "-c", config],
-      { encoding: "utf8" },
+    const parameters = ["format", "--standalone", "-t", id, "-c", config]
+    await promisify(execFile)("java", ["-cp", classPath, logOption, "kafka.tools.StorageTool", ...parameters]).catch(
+      (error: Error & { readonly stderr?: string }) => {
+        const said = error.stderr?.trim().split("\n")[0] || error.message
+        throw new Refusal(whatKafkaLacks() ?? `Kafka could not make its data in ${data}: ${said}`)
+      },
     )
-    if (format.error !== undefined) throw new Refusal(whatKafkaLacks() ?? format.error.message)
-    if (format.status !== 0) {
-      throw new Refusal(`Kafka could not make its data in ${data}: ${format.stderr.trim().split("\n")[0]}`)
-    }
   }
   const last: Array<string> = []
   const child = startChild(
@@ -162,6 +163,7 @@ export const startKafka = async (options: KafkaOptions): Promise<Kafka> => {
     },
   )
   const pid = child.pid ?? -1
+  if (child.pid !== undefined) options.onSpawn?.(child.pid)
   const identity = identify(pid)
   const end = async () => {
     if (identity !== undefined) await terminate(identity, [["SIGTERM", 15_000]])
@@ -171,7 +173,7 @@ export const startKafka = async (options: KafkaOptions): Promise<Kafka> => {
   void ended.then(() => (running = false))
   const deadline = Date.now() + 60_000
   while (running && Date.now() < deadline) {
-    if (await answers(port)) {
+    if (await kafkaAnswers(`127.0.0.1:${port}`)) {
       return {
         brokers: `127.0.0.1:${port}`,
         pid,
@@ -193,15 +195,18 @@ export const startKafka = async (options: KafkaOptions): Promise<Kafka> => {
   throw new Refusal(`Kafka did not start in ${options.directory} (${said.trim()})`)
 }
 
-/** Asks for the API versions, the first thing that a broker can answer (request 18, version 0). */
-const answers = (port: number): Promise<boolean> =>
+/** Whether a Kafka speaks at `host:port`: asks for the API versions, the first thing that a broker can answer (request 18, version 0). */
+export const kafkaAnswers = (address: string): Promise<boolean> =>
   new Promise((resolve) => {
     const request = Buffer.alloc(4 + 2 + 2 + 4 + 2)
     request.writeInt32BE(request.length - 4, 0)
     request.writeInt16BE(18, 4)
     request.writeInt32BE(1, 8)
     request.writeInt16BE(-1, 12)
-    const socket = createConnection({ port, host: "127.0.0.1" })
+    const socket = createConnection({
+      host: address.slice(0, address.lastIndexOf(":")),
+      port: Number(address.slice(address.lastIndexOf(":") + 1)),
+    })
     const finish = (answer: boolean) => {
       socket.destroy()
       resolve(answer)

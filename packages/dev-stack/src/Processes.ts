@@ -6,7 +6,12 @@ import { setTimeout as delay } from "node:timers/promises"
 
 /** A failure that a person at a terminal can act on: its message is one sentence and is printed without a stack. */
 export class Refusal extends Error {
-  override readonly name = "Refusal"
+  override readonly name: string = "Refusal"
+}
+
+/** A command line that was not understood; exit code 2. */
+export class UsageRefusal extends Refusal {
+  override readonly name = "UsageRefusal"
 }
 
 /**
@@ -51,6 +56,19 @@ const fromPs = (pid: number): ProcessIdentity | undefined => {
 
 /** What runs under this pid now; undefined when nothing does (a process that has ended but was not yet reaped is nothing). */
 export const identify: (pid: number) => ProcessIdentity | undefined = process.platform === "linux" ? fromProc : fromPs
+
+/** The pid of a process's parent; undefined when the process is gone. */
+export const parentOf = (pid: number): number | undefined => {
+  try {
+    if (process.platform === "linux") {
+      const stat = readFileSync(`/proc/${pid}/stat`, "latin1")
+      return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1])
+    }
+    return Number(execFileSync("ps", ["-o", "ppid=", "-p", String(pid)], { encoding: "utf8" }))
+  } catch {
+    return undefined
+  }
+}
 
 /** Whether the very process that was written down still runs. */
 export const isRunning = (identity: ProcessIdentity): boolean => {

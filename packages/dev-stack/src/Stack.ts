@@ -2,9 +2,10 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type EmbeddedPostgres, startPostgres } from "./EmbeddedPostgres.js"
-import { type Kafka, startKafka } from "./Kafka.js"
-import { freePort, identify, Refusal, readPidFile, terminate, writePidFile } from "./Processes.js"
-import { type Service, startService } from "./Services.js"
+import { type Kafka, kafkaAnswers, startKafka } from "./Kafka.js"
+import { claimState, endLeftovers, pidFile, remember } from "./Leftovers.js"
+import { freePort, isPortFree, Refusal } from "./Processes.js"
+import { type Service, type ServiceName, startService } from "./Services.js"
 import { jarsDirectory } from "./StateDirectory.js"
 
 /** What to start, and where. */
@@ -23,10 +24,16 @@ export interface StackOptions {
   readonly postgresPort?: number
   /** False trades the data's safety in a power cut for speed, for tests; true when absent. */
   readonly durable?: boolean
-  /** Every line of every process; `source` is `order`, `payment`, `postgres` or `kafka`. */
+  /** More environment for both services, such as `PAYMENT_TIMEOUT`. */
+  readonly env?: Readonly<Record<string, string>>
+  /** What Node runs as the services; what the packages were built to when absent. */
+  readonly programs?: Readonly<Record<ServiceName, string>>
+  /** Every line of every process; `source` is `order`, `payment`, a further instance's name, or `kafka`. */
   readonly onLine?: (source: string, line: string) => void
   /** Something that everything depends on ended by itself. */
   readonly onFailure?: (fault: Refusal) => void
+  /** Aborting it while the stack starts ends what was started; `startStack` then rejects. */
+  readonly signal?: AbortSignal
 }
 
 /** A running system. */
@@ -38,37 +45,43 @@ export interface Stack {
   readonly brokerUrl: string
   readonly services: { readonly order: Service; readonly payment: Service }
   readonly postgres: EmbeddedPostgres
+  /** Our own Kafka, when there is one. */
+  readonly kafka: Kafka | undefined
+  /** Starts one more process of a service on a free port, with the same databases; done when it is ready. */
+  readonly addInstance: (service: ServiceName) => Promise<Service>
   /** The last lines of all processes, for a report of what went wrong. */
   readonly log: ReadonlyArray<string>
   /** Ends everything in order: services, Kafka, PostgreSQL. */
   readonly stop: () => Promise<void>
 }
 
-const pidFile = (state: string, name: string) => join(state, "pids", name)
-
-/** Remembers a process, so that a start after a kill -9 of this one finds it. */
-const remember = (state: string, name: string, pid: number) => {
-  const identity = identify(pid)
-  if (identity !== undefined) writePidFile(pidFile(state, name), identity)
+const checkPorts = async (options: StackOptions): Promise<void> => {
+  const wanted = [
+    ["order service", options.orderPort, "order-port"],
+    ["payment service", options.paymentPort, "payment-port"],
+  ] as const
+  if (options.orderPort !== undefined && options.orderPort === options.paymentPort) {
+    throw new Refusal(`Both services cannot have port ${options.orderPort}.`)
+  }
+  for (const [user, port, option] of wanted) {
+    if (port === undefined || (await isPortFree(port))) continue
+    throw new Refusal(
+      `Port ${port}, which the ${user} needs, is in use: end what listens there or choose another with --${option}.`,
+    )
+  }
 }
 
-/** Ends what an earlier stack with the same state left behind: the services first. PostgreSQL finds its own leftover. */
-const endLeftovers = async (state: string): Promise<void> => {
-  await Promise.all(
-    ["order", "payment"].map(async (name) => {
-      const left = readPidFile(pidFile(state, name))
-      if (left !== undefined) await terminate(left, [["SIGTERM", 12_000]])
-    }),
-  )
-  const kafka = readPidFile(pidFile(state, "kafka"))
-  if (kafka !== undefined) await terminate(kafka, [["SIGTERM", 15_000]])
+const checkBrokers = async (brokers: string): Promise<void> => {
+  const answers = await Promise.all(brokers.split(",").map(kafkaAnswers))
+  if (!answers.includes(true)) throw new Refusal(`No Kafka answers at ${brokers}.`)
 }
 
 /** Starts PostgreSQL, Kafka when asked, and both services; ready when both have said `Started App`. */
 export const startStack = async (options: StackOptions = {}): Promise<Stack> => {
   const temporary = options.state === undefined
-  const state = options.state ?? mkdtempSync(join(tmpdir(), "tandem-stack-"))
+  const state = options.state ?? mkdtempSync(join(process.env["TANDEM_TEST_DIRECTORY"] ?? tmpdir(), "tandem-stack-"))
   mkdirSync(state, { recursive: true })
+  // PostgreSQL's user must be able to enter when we are root.
   if (temporary) chmodSync(state, 0o755)
   const log: Array<string> = []
   const say = (source: string) => (line: string) => {
@@ -76,112 +89,124 @@ export const startStack = async (options: StackOptions = {}): Promise<Stack> => 
     if (log.length > 2_000) log.splice(0, 1_000)
     options.onLine?.(source, line)
   }
-  await endLeftovers(state)
-  if (options.fresh) rmSync(join(state, "kafka"), { recursive: true, force: true })
 
-  let stopping = false
-  const running: Array<() => Promise<void>> = []
-  const stop = async () => {
-    stopping = true
-    for (const part of running.splice(0).reverse()) await part()
+  let stopped: Promise<void> | undefined
+  let release: () => void = () => undefined
+  const services: Array<Service> = []
+  const servers: { postgres?: EmbeddedPostgres; kafka?: Kafka } = {}
+  const endAll = async () => {
+    await Promise.all(services.map((service) => service.stop()))
+    for (const name of ["kafka", "postgres"] as const) {
+      if (servers[name] === undefined) continue
+      await servers[name].stop()
+      rmSync(pidFile(state, name), { force: true })
+    }
+    release()
     if (temporary) rmSync(state, { recursive: true, force: true })
   }
+  const stop = () => {
+    stopped ??= endAll()
+    return stopped
+  }
   const fail = (fault: Refusal) => {
-    if (!stopping) options.onFailure?.(fault)
+    if (stopped === undefined) options.onFailure?.(fault)
+  }
+  const checkAborted = () => options.signal?.throwIfAborted()
+
+  const startDatabases = async () => {
+    const server = await startPostgres({
+      directory: join(state, "postgres"),
+      fresh: options.fresh ?? false,
+      ...(options.postgresPort === undefined ? {} : { port: options.postgresPort }),
+      ...(options.durable === undefined ? {} : { durable: options.durable }),
+    })
+    servers.postgres = server
+    remember(state, "postgres", server.pid)
+    void server.ended.then(() => fail(new Refusal(`PostgreSQL ended by itself; its log is ${server.log}.`)))
+    const urls = {
+      orders: await server.ensureDatabase("orders"),
+      payments: await server.ensureDatabase("payments"),
+      broker: await server.ensureDatabase("broker"),
+    }
+    return { server, urls }
+  }
+  const startBroker = async (): Promise<string | undefined> => {
+    if (options.broker !== "kafka") return undefined
+    if (options.kafkaBrokers !== undefined) {
+      await checkBrokers(options.kafkaBrokers)
+      return options.kafkaBrokers
+    }
+    const directory = join(state, "kafka")
+    if (options.fresh) rmSync(directory, { recursive: true, force: true })
+    const onSpawn = (pid: number) => remember(state, "kafka", pid)
+    const kafka = await startKafka({ directory, jars: jarsDirectory, onLine: say("kafka"), onSpawn })
+    servers.kafka = kafka
+    void kafka.ended.then(() => fail(new Refusal("Kafka ended by itself.")))
+    return kafka.brokers
   }
 
   try {
-    const kafkaWanted = options.broker === "kafka" && options.kafkaBrokers === undefined
-    const [{ server: postgres, databaseUrls }, kafka] = await both(
-      startDatabases(state, options),
-      kafkaWanted ? startBroker(state, say("kafka")) : Promise.resolve(undefined),
-      ({ server }) => running.push(server.stop),
-      (broker) => broker !== undefined && running.push(broker.stop),
-    )
-    void postgres.ended.then(() => fail(new Refusal("PostgreSQL ended by itself")))
-    void kafka?.ended.then(() => fail(new Refusal("Kafka ended by itself")))
+    release = await claimState(state)
+    await endLeftovers(state)
+    await checkPorts(options)
+    const [database, broker] = await Promise.allSettled([startDatabases(), startBroker()])
+    if (database.status === "rejected") throw database.reason
+    if (broker.status === "rejected") throw broker.reason
+    checkAborted()
 
-    const orderPort = options.orderPort ?? (await freePort())
-    const paymentPort = options.paymentPort ?? (await freePort())
-    const brokers = options.kafkaBrokers ?? kafka?.brokers
-    const brokerUrl =
-      brokers === undefined
-        ? databaseUrls.broker
-        : brokers
-            .split(",")
-            .map((broker, index) => (index === 0 ? `kafka://${broker}` : broker))
-            .join(",")
-    const origins = [`http://127.0.0.1:${orderPort}`, `http://localhost:${orderPort}`].join(",")
-    const shared = {
-      BROKER_URL: brokerUrl,
-      CORS_ORIGINS: origins,
-      PAYMENT_PUBLIC_URL: `http://127.0.0.1:${paymentPort}`,
+    const { server, urls } = database.value
+    const brokers = broker.value?.split(",")
+    const ports = {
+      order: options.orderPort ?? (await freePort()),
+      payment: options.paymentPort ?? (await freePort()),
     }
-    const start = (service: "order" | "payment", port: number, database: string) => {
+    const env = {
+      ...options.env,
+      BROKER_URL: brokers === undefined ? urls.broker : `kafka://${brokers.join(",")}`,
+      CORS_ORIGINS: ["127.0.0.1", "localhost"].map((host) => `http://${host}:${ports.order}`).join(","),
+      PAYMENT_PUBLIC_URL: `http://127.0.0.1:${ports.payment}`,
+    }
+    const start = (service: ServiceName, name: string, port: number) => {
       const started = startService({
         service,
-        name: service,
+        name,
         port,
-        env: { ...shared, DATABASE_URL: database },
-        pidFile: pidFile(state, service),
-        onLine: say(service),
+        env: { ...env, DATABASE_URL: service === "order" ? urls.orders : urls.payments },
+        pidFile: pidFile(state, name),
+        ...(options.programs === undefined ? {} : { program: options.programs[service] }),
+        onLine: say(name),
         onGivenUp: fail,
       })
-      running.push(() => started.stop())
+      services.push(started)
       return started
     }
-    const order = start("order", orderPort, databaseUrls.orders)
-    const payment = start("payment", paymentPort, databaseUrls.payments)
+    const order = start("order", "order", ports.order)
+    const payment = start("payment", "payment", ports.payment)
+    const abort = () => void stop()
+    options.signal?.addEventListener("abort", abort)
     await Promise.all([order.started, payment.started])
+    options.signal?.removeEventListener("abort", abort)
     return {
       orderUrl: order.url,
       paymentUrl: payment.url,
-      databaseUrls,
-      brokerUrl,
+      databaseUrls: urls,
+      brokerUrl: env.BROKER_URL,
       services: { order, payment },
-      postgres,
+      postgres: server,
+      kafka: servers.kafka,
+      addInstance: async (service) => {
+        const instance = start(service, `${service}-${services.length}`, await freePort())
+        await instance.started
+        return instance
+      },
       log,
       stop,
     }
   } catch (error) {
     await stop()
-    if (error instanceof Refusal || options.onLine !== undefined) throw error
-    throw new Error(`the stack did not start:\n${log.slice(-40).join("\n")}`, { cause: error })
+    checkAborted()
+    if (options.onLine !== undefined || log.length === 0) throw error
+    // Nobody has seen the lines that tell why.
+    throw new Error(`The stack did not start:\n${log.slice(-40).join("\n")}`, { cause: error })
   }
-}
-
-/** Waits for both even when one fails, so that the other can be stopped. */
-const both = async <A, B>(
-  first: Promise<A>,
-  second: Promise<B>,
-  onFirst: (a: A) => unknown,
-  onSecond: (b: B) => unknown,
-): Promise<readonly [A, B]> => {
-  const [a, b] = await Promise.allSettled([first, second])
-  if (a.status === "fulfilled") onFirst(a.value)
-  if (b.status === "fulfilled") onSecond(b.value)
-  if (a.status === "rejected") throw a.reason
-  if (b.status === "rejected") throw b.reason
-  return [a.value, b.value]
-}
-
-const startDatabases = async (state: string, options: StackOptions) => {
-  const server = await startPostgres({
-    directory: join(state, "postgres"),
-    fresh: options.fresh ?? false,
-    ...(options.postgresPort === undefined ? {} : { port: options.postgresPort }),
-    ...(options.durable === undefined ? {} : { durable: options.durable }),
-  })
-  const databaseUrls = {
-    orders: await server.createDatabase("orders"),
-    payments: await server.createDatabase("payments"),
-    broker: await server.createDatabase("broker"),
-  }
-  return { server, databaseUrls }
-}
-
-const startBroker = async (state: string, onLine: (line: string) => void): Promise<Kafka> => {
-  const kafka = await startKafka({ directory: join(state, "kafka"), jars: jarsDirectory, onLine })
-  remember(state, "kafka", kafka.pid)
-  return kafka
 }

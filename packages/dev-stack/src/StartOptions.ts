@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util"
-import { Refusal } from "./Processes.js"
+import { UsageRefusal } from "./Processes.js"
 
 /** What `npm start` was asked for. */
 export interface StartOptions {
@@ -28,7 +28,7 @@ export const usage = `npm start [-- options]
 const port = (text: string, option: string): number => {
   const value = Number(text)
   if (/^\d+$/.test(text) && value >= 1 && value <= 65_535) return value
-  throw new Refusal(`--${option} takes a port between 1 and 65535, not "${text}"`)
+  throw new UsageRefusal(`--${option} takes a port between 1 and 65535, not "${text}"`)
 }
 
 /** Reads the command line; what is wrong with it is one sentence. */
@@ -36,7 +36,7 @@ export const readStartOptions = (parameters: ReadonlyArray<string>): StartOption
   const kafka = parameters.find((parameter) => parameter === "--kafka" || parameter.startsWith("--kafka="))
   const brokers = kafka?.startsWith("--kafka=") ? kafka.slice("--kafka=".length) : undefined
   if (brokers !== undefined && !/^[\w.-]+:\d+(,[\w.-]+:\d+)*$/.test(brokers)) {
-    throw new Refusal(`--kafka= takes host:port, or several with commas, not "${brokers}"`)
+    throw new UsageRefusal(`--kafka= takes host:port, or several with commas, not "${brokers}"`)
   }
   const { values } = (() => {
     try {
@@ -53,7 +53,7 @@ export const readStartOptions = (parameters: ReadonlyArray<string>): StartOption
       })
     } catch (error) {
       const message = error instanceof Error ? error.message.split(". ")[0] : String(error)
-      throw new Refusal(`${message}; \`npm start -- --help\` lists the options`)
+      throw new UsageRefusal(`${message}; \`npm start -- --help\` lists the options`)
     }
   })()
   return {

@@ -1,24 +1,27 @@
+import { once } from "node:events"
 import { resolve } from "node:path"
-import { Refusal } from "./Processes.js"
-import { startStack } from "./Stack.js"
+import { killEverything } from "./Leftovers.js"
+import { UsageRefusal } from "./Processes.js"
+import { type Stack, startStack } from "./Stack.js"
 import { readStartOptions, type StartOptions, usage } from "./StartOptions.js"
 import { stateDirectory } from "./StateDirectory.js"
 
-const colours: Readonly<Record<string, number>> = { order: 36, payment: 35, kafka: 33, postgres: 34 }
+const colours: Readonly<Record<string, number>> = { order: 36, payment: 35, kafka: 33 }
 
 const prefix = (source: string): string => {
   const text = `[${source}]`.padEnd(10)
-  return process.stdout.isTTY ? `\u001b[${colours[source] ?? 37}m${text}\u001b[0m` : text
+  return process.stdout.isTTY && process.env["NO_COLOR"] === undefined
+    ? `\u001b[${colours[source] ?? 37}m${text}\u001b[0m`
+    : text
 }
 
-/** PostgreSQL and Kafka speak of every checkpoint and segment; a newcomer needs to see the services, and what goes wrong. */
+/** Kafka speaks of every segment and election; a newcomer needs to see the services, and what goes wrong. */
 const isWorthShowing = (source: string, line: string): boolean =>
-  source === "order" ||
-  source === "payment" ||
-  (source === "postgres" ? /FATAL|PANIC/.test(line) : /ERROR|FATAL|fetching/.test(line))
+  source !== "kafka" || /ERROR|FATAL|fetching/.test(line)
 
-const invitation = (orderUrl: string, paymentUrl: string): string => `
-Tandem is running.
+/** The time since the process began, so that an installation or a build counts. */
+const invitation = ({ orderUrl, paymentUrl }: Stack): string => `
+Tandem is running (ready in ${(performance.now() / 1_000).toFixed(1)} s).
 
   the page          ${orderUrl}/index.html?userId=1
   order service     ${orderUrl}/swagger-ui/index.html
@@ -32,44 +35,54 @@ Try it:
 Ctrl-C ends it.
 `
 
-const run = async (options: StartOptions): Promise<void> => {
-  let finish: (code: number) => void = () => undefined
-  const finished = new Promise<number>((done) => {
-    finish = done
-  })
-  let asked = 0
+/** Runs the stack until a signal or a failure ends it; resolves with the exit code. */
+const run = async (options: StartOptions): Promise<number> => {
+  const state = resolve(options.state ?? stateDirectory)
+  const ending = new AbortController()
+  let code = 0
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(name, () => {
-      if (++asked > 1) process.exit(130)
-      if (process.stdout.isTTY) console.log("\nending; Ctrl-C again ends at once")
-      finish(0)
+      if (ending.signal.aborted) {
+        killEverything(state)
+        process.exit(130)
+      }
+      if (process.stdout.isTTY) console.log("\nEnding; Ctrl-C again ends at once.")
+      ending.abort()
     })
   }
   const { help: _, ...wanted } = options
-  const starting = startStack({
-    ...wanted,
-    state: resolve(options.state ?? stateDirectory),
-    onLine: (source, line) => {
-      if (isWorthShowing(source, line)) console.log(`${prefix(source)} ${line}`)
-    },
-    onFailure: (fault) => {
-      console.error(fault.message)
-      finish(1)
-    },
-  })
-  const first = await Promise.race([starting, finished])
-  if (typeof first !== "number") console.log(invitation(first.orderUrl, first.paymentUrl))
-  const code = await finished
-  const stack = await starting.catch(() => undefined)
-  await stack?.stop()
-  process.exitCode = code
+  try {
+    const stack = await startStack({
+      ...wanted,
+      state,
+      signal: ending.signal,
+      onLine: (source, line) => {
+        if (isWorthShowing(source, line)) console.log(`${prefix(source)} ${line}`)
+      },
+      onFailure: (fault) => {
+        console.error(fault.message)
+        code = 1
+        ending.abort()
+      },
+    })
+    console.log(invitation(stack))
+    if (!ending.signal.aborted) await once(ending.signal, "abort")
+    await stack.stop()
+  } catch (error) {
+    // What ended us while starting has been told.
+    if (!ending.signal.aborted) throw error
+  }
+  return code
 }
+
+// A closed terminal or pipe must not end us before everything that we started has ended in order.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined)
 
 try {
   const options = readStartOptions(process.argv.slice(2))
   if (options.help) console.log(usage)
-  else await run(options)
+  else process.exitCode = await run(options)
 } catch (error) {
-  console.error(error instanceof Refusal ? error.message : error)
-  process.exit(error instanceof Refusal && /--help|--kafka=|takes a port/.test(error.message) ? 2 : 1)
+  console.error(error instanceof Error ? error.message : error)
+  process.exitCode = error instanceof UsageRefusal ? 2 : 1
 }

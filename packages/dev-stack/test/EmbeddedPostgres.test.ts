@@ -57,13 +57,13 @@ const refusal = async (promise: Promise<unknown>): Promise<string> => {
 describe("the embedded PostgreSQL", () => {
   it("keeps data and port between runs, and --fresh empties it", async () => {
     const first = await start()
-    const url = await first.createDatabase("orders")
+    const url = await first.ensureDatabase("orders")
     await query(url, "CREATE TABLE kept AS SELECT 1 AS n")
     await first.stop()
 
     const second = await start()
     expect(second.port).toBe(first.port)
-    expect(await second.createDatabase("orders")).toBe(url)
+    expect(await second.ensureDatabase("orders")).toBe(url)
     expect(await query(url, "SELECT n FROM kept")).toEqual([{ n: 1 }])
     await second.stop()
 
@@ -73,8 +73,8 @@ describe("the embedded PostgreSQL", () => {
 
   it("gives each database a role that owns it and cannot read its neighbour's tables", async () => {
     const server = await start()
-    const orders = await server.createDatabase("orders")
-    const payments = await server.createDatabase("payments")
+    const orders = await server.ensureDatabase("orders")
+    const payments = await server.ensureDatabase("payments")
     await query(payments, "CREATE TABLE accounts (id int)")
     expect(await query(orders, "SELECT current_user AS role, current_setting('is_superuser') AS super")).toEqual([
       { role: "orders", super: "off" },
@@ -86,9 +86,9 @@ describe("the embedded PostgreSQL", () => {
 
   it("has what was committed after kill -9, at the next start", async () => {
     const first = await start({ durable: true })
-    const url = await first.createDatabase("orders")
+    const url = await first.ensureDatabase("orders")
     await query(url, "CREATE TABLE kept AS SELECT 1 AS n")
-    await first.kill()
+    await first.kill9()
 
     await start({ durable: true })
     expect(await query(url, "SELECT n FROM kept")).toEqual([{ n: 1 }])

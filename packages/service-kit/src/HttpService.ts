@@ -1,30 +1,15 @@
-import type { IncomingMessage } from "node:http"
-import { Socket } from "node:net"
-import type { Duplex } from "node:stream"
-import {
-  FileSystem,
-  type HttpApi,
-  type HttpApiGroup,
-  HttpIncomingMessage,
-  HttpLayerRouter,
-  HttpMiddleware,
-  type HttpServerRequest,
-  type HttpServerResponse,
-} from "@effect/platform"
+import { type HttpApi, type HttpApiGroup, HttpLayerRouter } from "@effect/platform"
 import { type NodeContext, NodeHttpServer } from "@effect/platform-node"
-import { type Context, Effect, Layer, Option, type Scope } from "effect"
+import { Effect, Layer } from "effect"
 import * as DocsPages from "./DocsPages.js"
 import * as EndpointTable from "./EndpointTable.js"
 import type { HealthChecks } from "./Health.js"
 import * as HealthRoutes from "./HealthRoutes.js"
-import { maximumBodyBytes, maximumUriBytes } from "./Limits.js"
-import { NodeServer } from "./NodeServer.js"
-import { Origins } from "./Origins.js"
-import { endWith } from "./ParserFaults.js"
-import { type Problem, writeProblem } from "./ProblemDetails.js"
+import { attach } from "./HttpListener.js"
+import type { NodeServer } from "./NodeServer.js"
+import type { Origins } from "./Origins.js"
 import { answered } from "./Problems.js"
 import * as RouteTable from "./RouteTable.js"
-import { ServiceResponse } from "./ServiceResponse.js"
 
 /** What a service answers. */
 export interface HttpServiceOptions<Id extends string, Groups extends HttpApiGroup.HttpApiGroup.Any, E, R, ER, RR> {
@@ -83,114 +68,4 @@ export const layer = <Id extends string, Groups extends HttpApiGroup.HttpApiGrou
     ),
     assembled,
   )
-}
-
-/** A span costs a quarter of a small request: only who sends a trace along gets one. */
-const isUntraced = (request: HttpServerRequest.HttpServerRequest) => request.headers["traceparent"] === undefined
-
-/** Puts the answers on the server's events, behind the gates. */
-const attach = <E>(
-  app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, HttpServerRequest.HttpServerRequest | Scope.Scope>,
-  upgradePaths: ReadonlyArray<string>,
-) =>
-  Effect.gen(function* () {
-    const { server } = yield* NodeServer
-    const origins = yield* Origins
-    const answer = yield* NodeHttpServer.makeHandler(app).pipe(
-      Effect.locally(HttpMiddleware.currentTracerDisabledWhen, isUntraced),
-      // The last resort for a body that an endpoint reads by itself; the gate and `readCommand` answer 413.
-      Effect.provideService(HttpIncomingMessage.MaxBodySize, Option.some(FileSystem.Size(maximumBodyBytes))),
-    )
-
-    const onRequest = (request: IncomingMessage, response: ServiceResponse) => {
-      request.url = originForm(request)
-      response.cors = origins.corsHeaders(request)
-      const refusal = refuse(origins, request)
-      if (refusal !== undefined) return writeProblem(response, refusal)
-      const preflight = origins.preflight(request)
-      if (preflight !== undefined) return void response.writeHead(204, { ...preflight }).end()
-      answer(request, response)
-    }
-
-    const onContinue = (request: IncomingMessage, response: ServiceResponse) => {
-      if (refuse(origins, request) === undefined) response.writeContinue()
-      server.emit("request", request, response)
-    }
-
-    const onExpectation = (_request: IncomingMessage, response: ServiceResponse) =>
-      writeProblem(response, { kind: "invalid-request", detail: "Only 100-continue can be expected of this service." })
-
-    const onUpgrade = (request: IncomingMessage, socket: Duplex) => {
-      socket.on("error", () => socket.destroy())
-      if (request.headers.upgrade?.toLowerCase() !== "websocket") return answerInHttp1(server, request, socket)
-      const path = new URL(request.url ?? "/", "http://service").pathname
-      if (upgradePaths.includes(path)) return
-      endWith(socket, refuse(origins, request) ?? { kind: "not-found", detail: "No WebSocket is served at this path." })
-    }
-
-    const onConnect = (_request: IncomingMessage, socket: Duplex) =>
-      endWith(socket, {
-        kind: "method-not-allowed",
-        detail: "This is no proxy.",
-        headers: { allow: "GET, HEAD, POST, OPTIONS" },
-      })
-
-    yield* Effect.acquireRelease(
-      Effect.sync(() =>
-        server
-          .on("request", onRequest)
-          .on("checkContinue", onContinue)
-          .on("checkExpectation", onExpectation)
-          .on("upgrade", onUpgrade)
-          .on("connect", onConnect),
-      ),
-      () =>
-        Effect.sync(() =>
-          server
-            .off("request", onRequest)
-            .off("checkContinue", onContinue)
-            .off("checkExpectation", onExpectation)
-            .off("upgrade", onUpgrade)
-            .off("connect", onConnect),
-        ),
-    )
-  })
-
-/** A target that names its host (RFC 9112, 3.2.2) in the form that the router knows; left alone when it names another than `Host`. */
-const originForm = ({ url = "", headers }: IncomingMessage): string => {
-  const own = `http://${headers.host}/`
-  return url.startsWith("/") || !url.startsWith(own) ? url : url.slice(own.length - 1)
-}
-
-/** What is refused before any route sees it, cheapest first. */
-const refuse = (origins: Context.Tag.Service<Origins>, request: IncomingMessage): Problem | undefined => {
-  const target = request.url ?? ""
-  if (target.length > maximumUriBytes) {
-    return { kind: "uri-too-long", detail: `A request target may have ${maximumUriBytes} bytes at most.` }
-  }
-  if (!target.startsWith("/") && target !== "*") {
-    return { kind: "invalid-request", detail: "A request target must be a path of this service." }
-  }
-  const refusal = origins.refuse(request)
-  if (refusal !== undefined) return refusal
-  return Number(request.headers["content-length"] ?? 0) > maximumBodyBytes
-    ? { kind: "payload-too-large", detail: `A body may have ${maximumBodyBytes} bytes at most.` }
-    : undefined
-}
-
-/** Who offers HTTP/2 on a plain connection (`curl --http2`) is answered in HTTP/1.1, for an offer may be ignored. */
-const answerInHttp1 = (
-  server: Context.Tag.Service<NodeServer>["server"],
-  request: IncomingMessage,
-  socket: Duplex,
-): void => {
-  if (!(socket instanceof Socket) || Number(request.headers["content-length"] ?? 0) > 0) {
-    endWith(socket, { kind: "invalid-request", detail: "A request with a body cannot ask for another protocol." })
-    return
-  }
-  const response = new ServiceResponse(request)
-  response.last = true
-  response.assignSocket(socket)
-  response.once("finish", () => socket.end())
-  server.emit("request", request, response)
 }

@@ -3,7 +3,7 @@ import { connect } from "node:net"
 import { HealthChecks } from "@tandem/service-kit/Health"
 import * as HttpService from "@tandem/service-kit/HttpService"
 import { NodeServer, type NodeServerOptions } from "@tandem/service-kit/NodeServer"
-import { Effect, Layer } from "effect"
+import { Context, Effect, Layer, Schedule } from "effect"
 import { SampleApi, sampleRoutes } from "./SampleApi.js"
 
 export const page = "http://shop.test:8080"
@@ -25,6 +25,18 @@ export const serve = (options: Partial<NodeServerOptions> = {}) =>
       context,
     )
   })
+
+/** One sample service for all the tests of a table. */
+export class Sample extends Context.Tag("Sample")<Sample, Effect.Effect.Success<ReturnType<typeof serve>>>() {
+  static readonly layer = Layer.scoped(Sample, serve())
+}
+
+/** Waits for a condition, looked at every few milliseconds, for 20 s at most. */
+export const until = (condition: () => boolean) =>
+  Effect.sync(condition).pipe(
+    Effect.repeat({ until: (holds) => holds, schedule: Schedule.spaced("5 millis") }),
+    Effect.timeoutFail({ duration: "20 seconds", onTimeout: () => new Error("the condition never held") }),
+  )
 
 export interface Answer {
   readonly status: number

@@ -1,0 +1,110 @@
+import type { OrderStatusChanged } from "@tandem/contracts/push/OrderStatusChanged"
+import type { Welcome } from "@tandem/contracts/push/Welcome"
+import type { WebSocket } from "ws"
+
+/** A client that lets so many live frames wait is too slow to be kept. */
+const maximumWaitingFrames = 1_000
+
+/** The same in bytes that wait in this process; what the kernel holds does not count. */
+const maximumWaitingBytes = 1024 * 1024
+
+/** How long a client that was told to go may take to say goodbye, in ms. */
+const closeGrace = 5_000
+
+/** The close codes of the contract. */
+export const closeCodes = { tooSlow: 4008, shutdown: 1012 } as const
+
+/**
+ * One open socket. A plain object, for there may be ten thousand. It sends each number once and in order: `last` is the number sent
+ * last, `target` the highest one that is known to exist. A frame that is not the next one is not kept: the table has it.
+ */
+export class Connection {
+  readonly userId: string
+  readonly socket: WebSocket
+  /** The number that was sent last; −1 before the welcome. */
+  last = -1
+  /** The highest number that is known to exist. */
+  target = 0
+  /** Somebody reads the table for this connection; live frames only raise the target meanwhile. */
+  replaying = true
+  /** It has answered since the last ping. */
+  alive = true
+  private waiting = 0
+  private whenDrained: (() => void) | undefined
+
+  constructor(userId: string, socket: WebSocket) {
+    this.userId = userId
+    this.socket = socket
+  }
+
+  get open(): boolean {
+    return this.socket.readyState === this.socket.OPEN
+  }
+
+  welcome(frame: Welcome): void {
+    this.last = frame.seq
+    this.write(JSON.stringify(frame))
+  }
+
+  /** A live frame: sent when it is the next one. False when the table must be read first. */
+  offer(seq: number, text: string): boolean {
+    if (seq <= this.last) return true
+    this.target = Math.max(this.target, seq)
+    if (this.replaying) return true
+    if (seq !== this.last + 1) return false
+    this.last = seq
+    this.write(text)
+    if (this.waiting > maximumWaitingFrames || this.socket.bufferedAmount > maximumWaitingBytes) {
+      this.close(closeCodes.tooSlow, "too slow")
+    }
+    return true
+  }
+
+  /** A page out of the table. */
+  replay(frames: ReadonlyArray<OrderStatusChanged>): void {
+    for (const frame of frames) {
+      if (frame.seq <= this.last) continue
+      this.last = frame.seq
+      this.write(JSON.stringify(frame))
+    }
+  }
+
+  /** Calls back once everything written is with the kernel, or the socket is gone. Answers how to take the call back. */
+  onDrained(callback: () => void): () => void {
+    if (this.waiting === 0 || !this.open) callback()
+    else this.whenDrained = callback
+    return () => {
+      this.whenDrained = undefined
+    }
+  }
+
+  /** The code first, for a client sees it only when it reads on; then, after a grace, the end. */
+  close(code: number, reason: string): void {
+    if (!this.open) return
+    this.socket.close(code, reason)
+    setTimeout(() => this.socket.terminate(), closeGrace).unref()
+  }
+
+  /** The socket is gone: nobody is to wait for it. */
+  gone(): void {
+    this.waiting = 0
+    this.drained()
+  }
+
+  private write(text: string): void {
+    if (!this.open) return
+    this.waiting++
+    this.socket.send(text, this.written)
+  }
+
+  private readonly written = () => {
+    if (this.waiting > 0) this.waiting--
+    if (this.waiting === 0) this.drained()
+  }
+
+  private drained(): void {
+    const callback = this.whenDrained
+    this.whenDrained = undefined
+    callback?.()
+  }
+}

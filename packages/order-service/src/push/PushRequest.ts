@@ -1,0 +1,28 @@
+import type { InvalidField } from "@tandem/contracts/Problem"
+import { UserId } from "@tandem/contracts/UserId"
+import { Either, Schema } from "effect"
+
+/** Whose frames are asked for, and after which number; live only when that is absent. */
+export interface PushRequest {
+  readonly userId: string
+  readonly after: number | undefined
+}
+
+const isUserId = Schema.is(UserId)
+
+/** Reads the query of a stream; what is wrong with it is named parameter by parameter. */
+export const read = (query: URLSearchParams): Either.Either<PushRequest, ReadonlyArray<InvalidField>> => {
+  const errors: Array<InvalidField> = []
+  const [userId = "", ...otherUsers] = query.getAll("userId")
+  if (otherUsers.length > 0) errors.push({ parameter: "userId", detail: "must be given once" })
+  else if (!isUserId(userId)) {
+    errors.push({ parameter: "userId", detail: "must be 1 to 64 letters, digits, underscores or hyphens" })
+  }
+  const [after, ...otherAfters] = query.getAll("after")
+  const position = after === undefined || after === "" ? undefined : Number(after)
+  if (otherAfters.length > 0) errors.push({ parameter: "after", detail: "must be given once" })
+  else if (position !== undefined && !(/^(0|[1-9]\d*)$/.test(after ?? "") && Number.isSafeInteger(position))) {
+    errors.push({ parameter: "after", detail: "must be a whole number, 0 or more" })
+  }
+  return errors.length > 0 ? Either.left(errors) : Either.right({ userId, after: position })
+}

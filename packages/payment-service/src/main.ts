@@ -1,0 +1,61 @@
+import { PaymentApi } from "@tandem/contracts/http/PaymentApi"
+import { partitions, paymentRequestsTopic, paymentResultsTopic } from "@tandem/contracts/messages/Topics"
+import { Broker } from "@tandem/messaging/Broker"
+import { messagingSchema } from "@tandem/messaging/MessagingSchema"
+import { Outbox } from "@tandem/messaging/Outbox"
+import * as Relay from "@tandem/messaging/Relay"
+import * as Topics from "@tandem/messaging/Topics"
+import * as KafkajsBroker from "@tandem/messaging-kafka/KafkajsBroker"
+import * as PostgresBroker from "@tandem/messaging-postgres/PostgresBroker"
+import * as Database from "@tandem/service-kit/Database"
+import { HealthChecks } from "@tandem/service-kit/Health"
+import * as HttpService from "@tandem/service-kit/HttpService"
+import * as ServiceConfig from "@tandem/service-kit/ServiceConfig"
+import * as ServiceMain from "@tandem/service-kit/ServiceMain"
+import { Config, Effect, Layer } from "effect"
+import { AccountsRoutes } from "./http/AccountsRoutes.js"
+import { PaymentRequestsConsumer } from "./messages/PaymentRequestsConsumer.js"
+import { ledgerSchema, paymentSchema } from "./sql/migrations/payments.js"
+
+const name = "payment-service"
+
+/** The order service's page calls from its own origin. */
+const pageOrigins = ["http://127.0.0.1:8080", "http://localhost:8080"]
+
+const broker = ({ brokerUrl }: ServiceConfig.ServiceConfig) =>
+  brokerUrl._tag === "Kafka"
+    ? KafkajsBroker.layer({ brokers: brokerUrl.brokers, clientId: name })
+    : PostgresBroker.layer({ url: brokerUrl.url })
+
+const brokerHealth = Layer.scopedDiscard(
+  Effect.gen(function* () {
+    const { ping } = yield* Broker
+    const { register } = yield* HealthChecks
+    yield* register("broker", ping)
+  }),
+)
+
+const topics = [paymentRequestsTopic, paymentResultsTopic].map((topic) => ({ name: topic, partitions }))
+
+ServiceMain.run({
+  name,
+  config: Config.all({ service: ServiceConfig.make({ port: 8081, corsOrigins: pageOrigins }) }),
+  app: ({ service }) =>
+    Layer.mergeAll(
+      HttpService.layer({ api: PaymentApi, routes: AccountsRoutes }),
+      PaymentRequestsConsumer,
+      Relay.layer(),
+      Topics.layer(topics),
+      brokerHealth,
+    ).pipe(
+      Layer.provide(Outbox.layer),
+      Layer.provide(broker(service)),
+      Layer.provide(
+        Database.layer({ url: service.databaseUrl, applicationName: name, maxConnections: service.databasePoolSize }, [
+          messagingSchema,
+          ledgerSchema,
+          paymentSchema,
+        ]),
+      ),
+    ),
+})

@@ -1,8 +1,11 @@
 import { BatchTooLarge, Broker, BrokerUnavailable } from "@tandem/messaging/Broker"
 import type { OutgoingMessage } from "@tandem/messaging/Message"
 import { Effect, Layer, Runtime } from "effect"
-import { type Admin, Kafka, KafkaJSProtocolError, logLevel, Partitioners, type Producer } from "kafkajs"
+import kafkajs, { type Admin, type Producer } from "kafkajs"
 import * as KafkajsSubscription from "./KafkajsSubscription.js"
+
+// kafkajs is CommonJS, and not all of its names are visible to an import.
+const { Kafka, KafkaJSProtocolError, logLevel, Partitioners } = kafkajs
 
 /** Which Kafka, and how safe its topics are. */
 export interface KafkajsBrokerOptions {

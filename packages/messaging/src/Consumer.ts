@@ -1,7 +1,7 @@
 import { SqlError } from "@effect/sql"
 import { Cause, Chunk, Data, Effect, Either, Layer, Ref, Stream } from "effect"
 import { isNonEmptyReadonlyArray, type NonEmptyReadonlyArray } from "effect/Array"
-import { Broker, type PartitionBatch } from "./Broker.js"
+import { Broker, type BrokerUnavailable, type PartitionBatch } from "./Broker.js"
 import type { Decoded, UnreadableMessage } from "./CloudEvents.js"
 import * as DeadLetters from "./DeadLetters.js"
 import * as Inbox from "./Inbox.js"
@@ -76,6 +76,7 @@ export const make = <A, E, R>(options: ConsumerOptions<A, E, R>) =>
     const stopped = yield* Ref.make<TooManyDeadLetters | undefined>(undefined)
     const broker = yield* Broker
     const deadInARow = yield* Ref.make(0)
+    const failures = yield* Ref.make(0)
     yield* broker
       .subscribe({
         group: options.name,
@@ -84,10 +85,8 @@ export const make = <A, E, R>(options: ConsumerOptions<A, E, R>) =>
       })
       .pipe(
         Stream.chunks,
-        Stream.runForEach((batches) => settle(options, batches, deadInARow)),
-        Effect.tapErrorTag("BrokerUnavailable", (fault) =>
-          Effect.logWarning(`${options.name} lost its subscription, joining again: ${fault.message}`),
-        ),
+        Stream.runForEach((batches) => Effect.zipRight(Ref.set(failures, 0), settle(options, batches, deadInARow))),
+        Effect.tapErrorTag("BrokerUnavailable", (fault) => logLoss(options.name, failures, fault)),
         Effect.retry({
           while: (fault) => fault._tag === "BrokerUnavailable",
           schedule: RetrySchedules.subscription,
@@ -100,6 +99,16 @@ export const make = <A, E, R>(options: ConsumerOptions<A, E, R>) =>
     const check = Effect.flatMap(Ref.get(stopped), (fault) => (fault === undefined ? Effect.void : Effect.fail(fault)))
     return { check } satisfies Consumer
   })
+
+/** A broker that starts, moves its coordinator or has a topic still made takes a few tries; what lasts is worth a line. */
+const logLoss = (name: string, failures: Ref.Ref<number>, fault: BrokerUnavailable) =>
+  Effect.flatMap(
+    Ref.updateAndGet(failures, (count) => count + 1),
+    (count) =>
+      count === 8 || count % 100 === 0
+        ? Effect.logWarning(`${name} cannot subscribe for now, trying on (attempt ${count}): ${fault.message}`)
+        : Effect.logDebug(`${name} lost its subscription, joining again: ${fault.message}`),
+  )
 
 /** `make` as a layer, for a consumer that nobody asks after. */
 export const layer = <A, E, R>(options: ConsumerOptions<A, E, R>) => Layer.scopedDiscard(make(options))

@@ -147,7 +147,7 @@ export const subscribe = (
       // All that waits is one chunk: what several partitions brought is worked on together.
       return Stream.repeatEffectChunk(
         Queue.takeBetween(queue, 1, partitionsAtOnce).pipe(
-          Effect.flatMap(Effect.forEach((next) => next)),
+          Effect.flatMap((waiting) => Effect.all(waiting)),
           Effect.map(Chunk.unsafeFromArray),
         ),
       )

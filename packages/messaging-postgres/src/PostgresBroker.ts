@@ -4,12 +4,12 @@ import { Broker, BrokerUnavailable, type PartitionBatch, type SubscribeOptions }
 import { nextId } from "@tandem/messaging/Ids"
 import type { OutgoingMessage, ReceivedMessage } from "@tandem/messaging/Message"
 import { migrate } from "@tandem/messaging/Migrations"
+import { partitionOf } from "@tandem/messaging/Partitioner"
 import { guardDefects } from "@tandem/messaging/Transaction"
 import { Chunk, Context, Duration, Effect, Layer, Redacted, Ref, Schedule, Stream } from "effect"
 import { isNonEmptyArray } from "effect/Array"
 import { brokerSchema } from "./BrokerSchema.js"
 import * as Membership from "./Membership.js"
-import { partitionOf } from "./Partitioner.js"
 
 /** Which database carries the messages. */
 export interface PostgresBrokerOptions {

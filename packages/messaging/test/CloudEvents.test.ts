@@ -4,7 +4,10 @@ import { Effect, Either, Option, Schema } from "effect"
 import { expect } from "vitest"
 import { received } from "./ScriptedBroker.js"
 
-class ThingMade extends Schema.TaggedClass<ThingMade>("ThingMade")("ThingMade", { id: Schema.String, at: Schema.Date }) {}
+class ThingMade extends Schema.TaggedClass<ThingMade>("ThingMade")("ThingMade", {
+  id: Schema.String,
+  at: Schema.Date,
+}) {}
 const events = CloudEvents.make({ source: "/things", schema: Schema.Union(ThingMade) })
 
 const json = (value: unknown) => JSON.stringify(value)

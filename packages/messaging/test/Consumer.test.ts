@@ -1,7 +1,7 @@
 import { SqlClient, SqlError } from "@effect/sql"
 import { describe, it } from "@effect/vitest"
-import * as Consumer from "@tandem/messaging/Consumer"
 import { UnreadableMessage } from "@tandem/messaging/CloudEvents"
+import * as Consumer from "@tandem/messaging/Consumer"
 import type { ReceivedMessage } from "@tandem/messaging/Message"
 import { Effect, Either, Layer, Ref } from "effect"
 import { expect } from "vitest"

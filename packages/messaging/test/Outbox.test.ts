@@ -15,7 +15,11 @@ const message = (key: string, value = "{}"): OutgoingMessage => ({
 
 const rows = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
-  return yield* sql<{ key: string; value: Buffer; headers: unknown }>`SELECT key, value, headers FROM outbox_events ORDER BY id`
+  return yield* sql<{
+    key: string
+    value: Buffer
+    headers: unknown
+  }>`SELECT key, value, headers FROM outbox_events ORDER BY id`
 })
 
 describe("Outbox", () => {

@@ -86,10 +86,9 @@ describe("Relay", () => {
       const commit = yield* Deferred.make<void>()
       const late = yield* Effect.fork(
         transaction(
-          outbox.add([message("late", 1)]).pipe(
-            Effect.zipRight(Deferred.succeed(written, undefined)),
-            Effect.zipRight(Deferred.await(commit)),
-          ),
+          outbox
+            .add([message("late", 1)])
+            .pipe(Effect.zipRight(Deferred.succeed(written, undefined)), Effect.zipRight(Deferred.await(commit))),
         ),
       )
       yield* Deferred.await(written)
@@ -136,10 +135,9 @@ describe("the relay's floor", () => {
       )
       const writer = yield* Effect.forkScoped(
         transaction(
-          outbox.add([message("a", 1)]).pipe(
-            Effect.zipRight(Deferred.succeed(written, undefined)),
-            Effect.zipRight(Deferred.await(commit)),
-          ),
+          outbox
+            .add([message("a", 1)])
+            .pipe(Effect.zipRight(Deferred.succeed(written, undefined)), Effect.zipRight(Deferred.await(commit))),
         ),
       )
       yield* Deferred.await(written)

@@ -1,5 +1,5 @@
-import { PgClient } from "@effect/sql-pg"
 import { SqlClient } from "@effect/sql"
+import { PgClient } from "@effect/sql-pg"
 import { createTestDatabase } from "@tandem/dev-stack/TestPostgres"
 import { messagingSchema } from "@tandem/messaging/MessagingSchema"
 import { migrate } from "@tandem/messaging/Migrations"

@@ -54,7 +54,8 @@ const write = (settlement: Settlement) =>
       ),
       fresh AS (${Payments.insertNew(sql, settlement, at)}),
       repaid AS (${Payments.updateChanged(sql, settlement, at)}),
-      line AS (${Transfers.append(sql, lines, at)})
+      -- Only when no version was missed: else the ledger's key would complain first, of something that is no fault.
+      line AS (${Transfers.append(sql, lines, at)} WHERE (SELECT count(*) FROM account) = ${accounts.length})
       SELECT (SELECT count(*) FROM account) + (SELECT count(*) FROM fresh) + (SELECT count(*) FROM repaid) AS written`
     const expected = accounts.length + payments.length
     const written = Number(rows[0]?.written ?? 0)

@@ -1,0 +1,135 @@
+import { SqlClient } from "@effect/sql"
+import { describe, it } from "@effect/vitest"
+import { PaymentRequested } from "@tandem/contracts/messages/PaymentRequested"
+import { RefundRequested } from "@tandem/contracts/messages/RefundRequested"
+import type { PaymentRequest } from "@tandem/contracts/messages/Topics"
+import { nextId } from "@tandem/messaging/Ids"
+import { transaction } from "@tandem/messaging/Transaction"
+import { Deferred, Effect, Fiber } from "effect"
+import type { NonEmptyReadonlyArray } from "effect/Array"
+import { expect } from "vitest"
+import { settlePayments } from "../../src/sql/SettlePayments.js"
+import { topUp } from "../../src/sql/TopUps.js"
+import { balanced, database, imbalance } from "./database.js"
+
+const fund = (userId: string, amount: number) =>
+  Effect.flatMap(nextId, (id) => topUp([{ id, userId, amount }], "2026-01-01T00:00:00.000Z"))
+
+const request = (userId: string, amount: number) =>
+  Effect.map(nextId, (orderId) => new PaymentRequested({ orderId, userId, amount }))
+
+const settle = (commands: NonEmptyReadonlyArray<PaymentRequest>, lock = false) =>
+  transaction(settlePayments(commands, { lock }))
+
+const tags = ({ results }: { readonly results: ReadonlyArray<{ readonly _tag: string }> }) =>
+  results.map((result) => result._tag)
+
+describe("settling payments in the database", () => {
+  it.scopedLive("writes decisions, balances and ledger so that they agree", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* fund("a", 100)
+      yield* fund("b", 5)
+      const [one, two, three] = yield* Effect.all([request("a", 60), request("b", 6), request("c", 1)])
+      expect(tags(yield* settle([one, two, three]))).toEqual(["PaymentSucceeded", "PaymentDeclined", "PaymentDeclined"])
+      const refund = new RefundRequested({ orderId: one.orderId, userId: "a", amount: 60, reason: "RefundedByUser" })
+      expect(tags(yield* settle([refund]))).toEqual(["PaymentRefunded"])
+      expect(yield* sql`SELECT status FROM payments ORDER BY order_id`).toEqual([
+        { status: "REFUNDED" },
+        { status: "DECLINED" },
+        { status: "DECLINED" },
+      ])
+      expect(yield* imbalance).toEqual(balanced)
+    }).pipe(Effect.provide(database)),
+  )
+
+  it.scopedLive("changes nothing when a batch comes again, and gives the same answers", () =>
+    Effect.gen(function* () {
+      yield* fund("a", 100)
+      const [one, two] = yield* Effect.all([request("a", 60), request("a", 60)])
+      const first = yield* settle([one, two])
+      yield* fund("a", 100)
+      const again = yield* settle([one, two])
+      expect(again.results).toEqual(first.results)
+      expect(again.transfers).toEqual([])
+      expect(yield* imbalance).toEqual(balanced)
+    }).pipe(Effect.provide(database)),
+  )
+
+  it.scopedLive("fails as a whole when an account changed between its reading and its writing", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* fund("a", 100)
+      const one = yield* request("a", 60)
+      // A top-up that comes between: another transaction holds the row until the settlement has read it.
+      const locked = yield* Deferred.make<void>()
+      const finish = yield* Deferred.make<void>()
+      const between = yield* Effect.fork(
+        transaction(
+          sql`UPDATE accounts SET balance = balance + 1, funded = funded + 1, version = version + 1`.pipe(
+            Effect.zipRight(sql`INSERT INTO transfers (account, account_version, id, kind, debit_account, credit_account, amount, balance_after, at)
+              VALUES ('user:a', 2, uuidv7(), 'topup', 'funding', 'user:a', 1, 101, now())`),
+            Effect.zipRight(Deferred.succeed(locked, undefined)),
+            Effect.zipRight(Deferred.await(finish)),
+          ),
+        ),
+      )
+      yield* Deferred.await(locked)
+      const settling = yield* Effect.fork(Effect.flip(settle([one])))
+      yield* waitForLock
+      yield* Deferred.succeed(finish, undefined)
+      yield* Fiber.join(between)
+      expect((yield* Fiber.join(settling))._tag).toBe("VersionConflict")
+      expect(yield* sql`SELECT * FROM payments`).toEqual([])
+      expect(tags(yield* settle([one], true))).toEqual(["PaymentSucceeded"])
+      expect(yield* imbalance).toEqual(balanced)
+    }).pipe(Effect.provide(database)),
+  )
+
+  it.scopedLive("is right after any number of conflicts, when top-ups and settlements race on one account", () =>
+    Effect.gen(function* () {
+      yield* fund("a", 1)
+      const orders = yield* Effect.all(Array.from({ length: 60 }, () => request("a", 1)))
+      const settling = Effect.forEach(
+        orders,
+        (order) => settle([order]).pipe(Effect.catchAll(() => Effect.retry(settle([order], true), { times: 50 }))),
+        { concurrency: 4 },
+      )
+      const funding = Effect.forEach(orders, () => fund("a", 1), { concurrency: 4 })
+      const [settled] = yield* Effect.all([settling, funding], { concurrency: 2 })
+      expect(settled).toHaveLength(60)
+      expect(yield* imbalance).toEqual(balanced)
+    }).pipe(Effect.provide(database)),
+  )
+
+  it.scopedLive(
+    "cannot be made to pay an order twice, overdraw an account or lose half a transfer, by psql either",
+    () =>
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        yield* fund("a", 100)
+        const one = yield* request("a", 60)
+        yield* settle([one])
+        const refused = [
+          sql`INSERT INTO payments SELECT * FROM payments`,
+          sql`INSERT INTO transfers SELECT account, 99, uuidv7(), kind, debit_account, credit_account, amount, balance_after, order_id, at
+          FROM transfers WHERE kind = 'payment'`,
+          sql`UPDATE accounts SET balance = -1`,
+          sql`UPDATE accounts SET balance = funded + 1`,
+          sql`UPDATE transfers SET credit_account = debit_account`,
+          sql`UPDATE transfers SET account_version = 1`,
+          sql`UPDATE payments SET status = 'DECLINED'`,
+        ]
+        for (const statement of refused) expect((yield* Effect.flip(statement))._tag).toBe("SqlError")
+        expect(yield* imbalance).toEqual(balanced)
+      }).pipe(Effect.provide(database)),
+  )
+})
+
+/** Somebody waits for a row that another transaction holds. */
+const waitForLock = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const rows = yield* sql`
+    SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`
+  return rows.length > 0
+}).pipe(Effect.repeat({ until: (waiting) => waiting }), Effect.timeout("10 seconds"))

@@ -40,6 +40,24 @@ export const formatMoney = (minor: number, locale: string): string => {
     .join("")
 }
 
+/** The same without a fraction of nothing: 1000 → `10 ₽`. */
+export const formatBriefly = (minor: number, locale: string): string => {
+  if (minor % 100 !== 0) return formatMoney(minor, locale)
+  return formatterFor(locale)
+    .formatToParts(BigInt(minor) / 100n)
+    .map(({ type, value }) => (type === "fraction" || type === "decimal" ? "" : value))
+    .join("")
+}
+
+/** Minor units as one would type them in the locale: 100050 → `1000,50`; what {@link parseAmount} reads. */
+export const typedAmount = (minor: number, locale: string): string => {
+  const separator = formatterFor(locale)
+    .formatToParts(0)
+    .find(({ type }) => type === "decimal")
+  const digits = String(minor).padStart(3, "0")
+  return `${digits.slice(0, -2)}${separator?.value ?? "."}${digits.slice(-2)}`
+}
+
 const formatters = new Map<string, Intl.NumberFormat>()
 
 const formatterFor = (locale: string): Intl.NumberFormat => {

@@ -40,6 +40,16 @@ export const merge = (orders: Orders, incoming: ReadonlyArray<Order>): Orders =>
   return { items: items.slice(0, maximumOrders), trimmed: orders.trimmed || items.length > maximumOrders }
 }
 
+/**
+ * Takes in the first page anew. Known orders older than its last one go, for there may be a gap before them; `hasMore` is false
+ * when the page is all there is.
+ */
+export const restart = (orders: Orders, page: ReadonlyArray<Order>, hasMore: boolean): Orders => {
+  const oldest = hasMore ? page.at(-1) : undefined
+  const kept = oldest === undefined ? orders.items : orders.items.filter((order) => order.id >= oldest.id)
+  return merge({ items: kept, trimmed: false }, page)
+}
+
 /** The order that a frame tells of; it may be one that was placed elsewhere and is new to the page. */
 export const fromFrame = (frame: OrderStatusChanged): Order => ({
   id: frame.orderId,

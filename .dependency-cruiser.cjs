@@ -31,7 +31,9 @@ module.exports = {
       comment: "domain/ decides with plain functions and data: no SQL, no HTTP, no broker, no Effect services",
       severity: "error",
       from: { path: "^packages/[^/]+/src/domain/" },
-      to: { path: "(@effect/|kafkajs|/ws/|packages/(order|payment)-service/src/(sql|http|messages|push)/|packages/(messaging|service-kit)|^node:)" },
+      to: {
+        path: "(@effect/|kafkajs|/ws/|packages/(order|payment)-service/src/(sql|http|messages|push)/|packages/(messaging|service-kit)|^node:)",
+      },
     },
     {
       name: "only-main-chooses-a-broker",

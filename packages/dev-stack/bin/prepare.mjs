@@ -59,45 +59,67 @@ export const install = async () => {
   const code = await run(npx, ["--yes", pnpm, "install", "--frozen-lockfile"], {
     shell: process.platform === "win32",
     stdio: ["ignore", "inherit", "inherit"],
+    // pnpm asks before it replaces a node_modules of somebody else's making; nobody is there to answer.
+    env: { ...process.env, CI: "true" },
   })
   if (code !== 0) fail("The installation failed; what pnpm said stands above.")
   stamp("installed", wanted)
 }
 
+/** What a build does not read, or makes itself. */
+const notSources = new Set(["node_modules", "dist", "test", ".tandem"])
+
 const sources = (folder) =>
   readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name)
-    if (entry.isDirectory()) return entry.name === "node_modules" || entry.name === "dist" ? [] : sources(path)
+    if (entry.isDirectory()) return notSources.has(entry.name) ? [] : sources(path)
     const { mtimeMs, size } = statSync(path)
     return [`${path} ${mtimeMs} ${size}`]
   })
 
-const fingerprint = (folders) => {
+const fingerprint = () => {
   const installed = join(stamps, "installed")
-  return hashOf([existsSync(installed) ? readFileSync(installed) : "", ...folders.filter(existsSync).flatMap(sources)])
+  const root = ["tsconfig.json", "tsconfig.base.json"].map((file) => readFileSync(join(repository, file)))
+  return hashOf([
+    existsSync(installed) ? readFileSync(installed) : "",
+    ...root,
+    ...packages.flatMap((name) => sources(join(repository, "packages", name))),
+  ])
 }
 
 const page = join(repository, "packages", "notification-page")
 
+/** Whether what was built is still there; somebody may have removed it. */
+const isBuilt = () =>
+  existsSync(join(page, "dist", "index.html")) &&
+  packages.every(
+    (name) =>
+      !existsSync(join(repository, "packages", name, "tsconfig.json")) ||
+      existsSync(join(repository, "packages", name, "dist")),
+  )
+
+/** Compiles every package; the exit code. */
+export const compile = () => runTool("typescript", "bin/tsc", ["-b"])
+
+/** Builds the page, which reads what was compiled; the exit code. */
+export const buildPage = () =>
+  run(process.execPath, [join(page, "node_modules", "vite", "bin", "vite.js"), "build", "--logLevel", "warn"], {
+    cwd: page,
+  })
+
+/** Remembers that everything stands built as the sources are now, so that the next start does not look again. */
+export const buildFrom = async (steps) => {
+  const before = fingerprint()
+  for (const step of steps) if ((await step()) !== 0) return false
+  stamp("built", before)
+  return true
+}
+
 /** Compiles the packages and the page; what has not changed since the last time is not looked at again. */
 export const build = async () => {
-  const code = fingerprint([
-    ...packages.flatMap((name) => [join(repository, "packages", name, "src")]),
-    ...packages
-      .map((name) => join(repository, "packages", name))
-      .filter((folder) => existsSync(join(folder, "tsconfig.json"))),
-  ])
-  const pageIsBuilt = existsSync(join(page, "dist", "index.html"))
-  if (stampIs("built", code) && pageIsBuilt) return
+  if (stampIs("built", fingerprint()) && isBuilt()) return
   console.log("Building …")
-  const results = await Promise.all([
-    runTool("typescript", "bin/tsc", ["-b"]),
-    run(process.execPath, [join(page, "node_modules", "vite", "bin", "vite.js"), "build", "--logLevel", "warn"], {
-      cwd: page,
-    }),
-  ])
-  if (results.some((result) => result !== 0)) fail("The build failed; what the compiler said stands above.")
-  stamp("built", code)
+  if (!(await buildFrom([compile, buildPage]))) fail("The build failed; what the compiler said stands above.")
 }
 
 export const prepare = async () => {

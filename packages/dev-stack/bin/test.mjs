@@ -3,7 +3,7 @@ import { spawn } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { checkNode, install, repository, run, runTool } from "./prepare.mjs"
+import { buildFrom, buildPage, checkNode, compile, install, repository, runTool } from "./prepare.mjs"
 
 checkNode()
 await install()
@@ -22,22 +22,17 @@ const step = async (name, work) => {
   return code === 0
 }
 
-const page = join(repository, "packages", "notification-page")
-const built = await step("types and build", async () => {
-  const code = await runTool("typescript", "bin/tsc", ["-b"])
-  return code === 0 ? runTool("typescript", "bin/tsc", ["-p", "tsconfig.test.json"]) : code
-})
-const pageBuilt = await step("page", () =>
-  run(process.execPath, [join(page, "node_modules", "vite", "bin", "vite.js"), "build", "--logLevel", "warn"], {
-    cwd: page,
-  }),
-)
+const built = await buildFrom([
+  async () => ((await step("build", compile)) ? 0 : 1),
+  async () => ((await step("page", buildPage)) ? 0 : 1),
+])
+await step("types of the tests", () => runTool("typescript", "bin/tsc", ["-p", "tsconfig.test.json"]))
 await step("lint and format", () => runTool("@biomejs/biome", "bin/biome", ["check", "--error-on-warnings"]))
 await step("architecture", () =>
   runTool("dependency-cruiser", "bin/dependency-cruise.mjs", ["packages", "--config", ".dependency-cruiser.cjs"]),
 )
 
-if (built && pageBuilt) {
+if (built) {
   const folder = mkdtempSync(join(tmpdir(), "tandem-results-"))
   const report = join(folder, "results.json")
   const finished = await step(

@@ -1,33 +1,10 @@
-import { type ChildProcess, execFile, spawn } from "node:child_process"
-import { randomBytes } from "node:crypto"
-import {
-  chownSync,
-  closeSync,
-  existsSync,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs"
+import { type ChildProcess, spawn } from "node:child_process"
+import { closeSync, existsSync, fstatSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { promisify } from "node:util"
 import pg from "pg"
 import { type PostgresHome, postgresHome } from "./PostgresBinaries.js"
-import {
-  freePort,
-  identify,
-  isPortFree,
-  type ProcessIdentity,
-  Refusal,
-  signal,
-  terminate,
-  waitUntil,
-} from "./Processes.js"
+import { beginAnew, environment, leftBehind, prepareData, privileges, superuser } from "./PostgresData.js"
+import { freePort, identify, isPortFree, Refusal, signal, terminate, waitUntil } from "./Processes.js"
 
 /** How a server is started. */
 export interface PostgresOptions {
@@ -55,8 +32,6 @@ export interface EmbeddedPostgres {
   readonly url: (database: string) => string
   /** Makes a database owned by a role of the same name, unless it is there, and returns that role's URL. */
   readonly ensureDatabase: (name: string) => Promise<string>
-  /** Runs statements one by one as the superuser in the maintenance database. */
-  readonly execute: (...statements: ReadonlyArray<string>) => Promise<void>
   /** Fast shutdown: sessions are ended, what was committed is on disk. */
   readonly stop: () => Promise<void>
   /** kill -9 of the server; its sessions end by themselves moments later. */
@@ -65,7 +40,6 @@ export interface EmbeddedPostgres {
   readonly ended: Promise<void>
 }
 
-const superuser = "postgres"
 const host = "127.0.0.1"
 
 const quick = {
@@ -79,92 +53,8 @@ const quick = {
 /** A log longer than this (bytes) is begun anew at the next start. */
 const maximumLog = 10_000_000
 
-const fresh = "`npm start -- --fresh` begins with empty data"
-
 /** Settings every server has: a loopback port only, no socket file to collide, room for both services and the tools. */
 const base = { listen_addresses: host, unix_socket_directories: "", max_connections: "200", log_checkpoints: "off" }
-
-const privileges = (home: PostgresHome) => (home.user === undefined ? {} : { uid: home.user.uid, gid: home.user.gid })
-
-const environment = () => {
-  const { PATH = "/usr/bin:/bin" } = process.env
-  return { PATH, LC_ALL: "C", TZ: "UTC" }
-}
-
-const secretOf = (home: PostgresHome): string | undefined => {
-  const file = join(home.directory, "password")
-  return existsSync(file) ? readFileSync(file, "utf8").trim() : undefined
-}
-
-/** initdb beside the data folder's place, then a rename: an interrupted initdb leaves no half cluster behind. */
-const initialise = async (home: PostgresHome, data: string, durable: boolean): Promise<string> => {
-  const partial = `${data}.new`
-  const passwordFile = join(home.directory, "password.new")
-  const password = randomBytes(16).toString("hex")
-  rmSync(partial, { recursive: true, force: true })
-  mkdirSync(partial, { mode: 0o700 })
-  writeFileSync(passwordFile, password, { mode: 0o600 })
-  if (home.user !== undefined) {
-    chownSync(partial, home.user.uid, home.user.gid)
-    chownSync(passwordFile, home.user.uid, home.user.gid)
-  }
-  const options = [
-    "-D",
-    partial,
-    "-U",
-    superuser,
-    `--pwfile=${passwordFile}`,
-    "--auth=scram-sha-256",
-    "--encoding=UTF8",
-  ]
-  const locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-instructions"]
-  try {
-    await promisify(execFile)(home.initdb, [...options, ...locale, ...(durable ? [] : ["--no-sync"])], {
-      cwd: "/",
-      env: environment(),
-      ...privileges(home),
-    })
-  } catch (error) {
-    const stderr = (error as { stderr?: string }).stderr?.trim().split("\n").at(-1)
-    throw new Refusal(`PostgreSQL could not make its data folder in ${home.directory}: ${stderr ?? String(error)}.`)
-  }
-  // The password's rename comes first: data without a password would be lost, a password without data is overwritten.
-  renameSync(passwordFile, join(home.directory, "password"))
-  renameSync(partial, data)
-  return password
-}
-
-const prepareData = async (home: PostgresHome, data: string, durable: boolean): Promise<string> => {
-  if (!existsSync(data)) return await initialise(home, data, durable)
-  const versionFile = join(data, "PG_VERSION")
-  if (!existsSync(versionFile)) {
-    if (readdirSync(data).length > 0) {
-      throw new Refusal(`${data} is not a PostgreSQL data folder, or a damaged one; ${fresh}.`)
-    }
-    rmSync(data, { recursive: true })
-    return await initialise(home, data, durable)
-  }
-  const version = readFileSync(versionFile, "utf8").trim()
-  if (version !== home.major) {
-    throw new Refusal(`${data} was made by PostgreSQL ${version} and this is ${home.major}; ${fresh}.`)
-  }
-  const secret = secretOf(home)
-  if (secret === undefined) throw new Refusal(`The password file of ${data} is gone; ${fresh}.`)
-  return secret
-}
-
-/** The server on this data folder that an earlier run left behind. A pid that by now means something else is not it. */
-const leftBehind = (data: string): ProcessIdentity | undefined => {
-  const file = join(data, "postmaster.pid")
-  if (!existsSync(file)) return undefined
-  const pid = Number(readFileSync(file, "utf8").split("\n")[0])
-  const found = Number.isInteger(pid) && pid > 1 ? identify(pid) : undefined
-  if (found === undefined) return undefined
-  if (found.command.includes("postgres") && found.command.includes(` -D ${data}`)) return found
-  // The server would take the stranger for a living postmaster and refuse to start.
-  rmSync(file, { force: true })
-  return undefined
-}
 
 const fastShutdown = [
   ["SIGINT", 10_000],
@@ -269,11 +159,6 @@ export const startPostgres = async (options: PostgresOptions): Promise<EmbeddedP
       await client.end()
     }
   }
-  const execute = (...statements: ReadonlyArray<string>) =>
-    connected(async (client) => {
-      for (const statement of statements) await client.query(statement)
-    })
-
   const ensureDatabase = (name: string) =>
     connected(async (client) => {
       const role = client.escapeIdentifier(name)
@@ -294,7 +179,6 @@ export const startPostgres = async (options: PostgresOptions): Promise<EmbeddedP
     log,
     url: (database) => url(database),
     ensureDatabase,
-    execute,
     stop: async () => {
       if (identity !== undefined) await terminate(identity, fastShutdown)
       await ended
@@ -318,7 +202,7 @@ const launchWithRetry = async (home: PostgresHome, data: string, log: string, op
       /shared memory block is still in use|pre-existing shared memory/.test(started.failure) ||
       (options.port === undefined && /could not (bind|create any TCP)/.test(started.failure))
     if (!passing || performance.now() > deadline) {
-      throw new Refusal(`PostgreSQL could not start on ${data}: ${started.failure} (log: ${log}); ${fresh}.`)
+      throw new Refusal(`PostgreSQL could not start on ${data}: ${started.failure} (log: ${log}); ${beginAnew}.`)
     }
   }
 }

@@ -7,7 +7,7 @@ import { setTimeout as delay } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import { startChild } from "./ChildProcess.js"
-import { freePort, identify, Refusal, signal, terminate } from "./Processes.js"
+import { freePort, identify, Refusal, readPidFile, signal, terminate, writePidFile } from "./Processes.js"
 
 /** A running Kafka of one node. */
 export interface Kafka {
@@ -31,33 +31,42 @@ export interface KafkaOptions {
   /** A free one when absent. */
   readonly port?: number
   readonly onLine?: (line: string) => void
-  /** Its process, as soon as there is one: for the pid file. */
-  readonly onSpawn?: (pid: number) => void
 }
 
 const pom = fileURLToPath(new URL("../pom.xml", import.meta.url))
 
-/** What a Kafka needs and is not here, as one sentence; undefined when all is here. */
-export const whatKafkaLacks = (): string | undefined => {
+const whatJavaLacks = (): string | undefined => {
   const java = spawnSync("java", ["-version"], { encoding: "utf8" })
-  if (java.error !== undefined || java.status !== 0)
-    return "Kafka needs Java 17 or newer, and there is no `java` on the PATH"
-  const version = /version "(\d+)/.exec(`${java.stderr}${java.stdout}`)?.[1]
-  if (version === undefined || Number(version) < 17) {
-    return `Kafka needs Java 17 or newer, and the \`java\` on the PATH is ${version ?? "of no known version"}`
+  if (java.error !== undefined || java.status !== 0) {
+    return "Kafka needs Java 17 or newer, and there is no `java` on the PATH."
   }
-  const maven = spawnSync("mvn", ["--version"], { encoding: "utf8", shell: process.platform === "win32" })
-  if (maven.error !== undefined || maven.status !== 0) {
-    return "Kafka's jars come through Maven, and there is no `mvn` on the PATH"
+  // Java 8 and before called themselves 1.8 and so on.
+  const version = /version "(?:1\.)?(\d+)/.exec(`${java.stderr}${java.stdout}`)?.[1]
+  if (version === undefined || Number(version) < 17) {
+    return `Kafka needs Java 17 or newer, and the \`java\` on the PATH is ${version ?? "of no known version"}.`
   }
   return undefined
 }
 
+/** Where the jars that this pom names are kept. */
+const jarsFolder = (directory: string): string =>
+  join(directory, createHash("sha256").update(readFileSync(pom)).digest("hex").slice(0, 12))
+
+/** What a Kafka needs and is not here, as one sentence; undefined when all is here. Maven is needed until the jars are in `jars`. */
+export const whatKafkaLacks = (jars: string): string | undefined => {
+  const lack = whatJavaLacks()
+  if (lack !== undefined || existsSync(jarsFolder(jars))) return lack
+  const maven = spawnSync("mvn", ["--version"], { encoding: "utf8", shell: process.platform === "win32" })
+  return maven.error !== undefined || maven.status !== 0
+    ? "Kafka's jars come through Maven, and there is no `mvn` on the PATH."
+    : undefined
+}
+
 /** The folder with Kafka's jars; Maven is asked only when the pom has changed. */
 const resolveJars = async (directory: string, onLine: (line: string) => void): Promise<string> => {
-  const folder = join(directory, createHash("sha256").update(readFileSync(pom)).digest("hex").slice(0, 12))
+  const folder = jarsFolder(directory)
   if (existsSync(folder)) return folder
-  const lack = whatKafkaLacks()
+  const lack = whatKafkaLacks(directory)
   if (lack !== undefined) throw new Refusal(lack)
   onLine("fetching Kafka's jars with Maven, once")
   const partial = `${folder}.${process.pid}`
@@ -103,6 +112,9 @@ const properties = (port: number, controllerPort: number, data: string): string 
     "log.dirs": data,
     "auto.create.topics.enable": false,
     "group.initial.rebalance.delay.ms": 0,
+    // After kill -9 the controller takes the broker back only once its former session has ended; the default is 9 s.
+    "broker.session.timeout.ms": 4000,
+    "broker.heartbeat.interval.ms": 1000,
     "offsets.topic.replication.factor": 1,
     "offsets.topic.num.partitions": 4,
     "transaction.state.log.replication.factor": 1,
@@ -124,9 +136,18 @@ rootLogger.level = warn
 rootLogger.appenderRef.out.ref = out
 `
 
-/** Starts Kafka in KRaft mode and waits until it takes connections as a broker. */
+/** Where a Kafka on this folder writes down which process it is. */
+export const kafkaPidFile = (directory: string): string => join(directory, "kafka.pid")
+
+/**
+ * Starts Kafka in KRaft mode and waits until it answers as a broker. One that an earlier run left on the folder is found by
+ * its pid file and ended first. Throws a `Refusal` with one sentence when Java or Maven are missing or it cannot start.
+ */
 export const startKafka = async (options: KafkaOptions): Promise<Kafka> => {
   const onLine = options.onLine ?? (() => undefined)
+  const pidFile = kafkaPidFile(options.directory)
+  const former = readPidFile(pidFile)
+  if (former !== undefined) await terminate(former, [["SIGTERM", 15_000]])
   const jars = await resolveJars(options.jars, onLine)
   const port = options.port ?? (await freePort())
   const data = join(options.directory, "data")
@@ -144,14 +165,13 @@ export const startKafka = async (options: KafkaOptions): Promise<Kafka> => {
     await promisify(execFile)("java", ["-cp", classPath, logOption, "kafka.tools.StorageTool", ...parameters]).catch(
       (error: Error & { readonly stderr?: string }) => {
         const said = error.stderr?.trim().split("\n")[0] || error.message
-        throw new Refusal(whatKafkaLacks() ?? `Kafka could not make its data in ${data}: ${said}`)
+        throw new Refusal(whatJavaLacks() ?? `Kafka could not make its data in ${data}: ${said}`)
       },
     )
   }
   const last: Array<string> = []
   const child = startChild(
     "java",
-    // The directory in the command line is how a later start knows it again.
     ["-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", logOption, "-cp", classPath, "kafka.Kafka", config],
     {
       cwd: options.directory,
@@ -163,8 +183,8 @@ export const startKafka = async (options: KafkaOptions): Promise<Kafka> => {
     },
   )
   const pid = child.pid ?? -1
-  if (child.pid !== undefined) options.onSpawn?.(child.pid)
   const identity = identify(pid)
+  if (identity !== undefined) writePidFile(pidFile, identity)
   const end = async () => {
     if (identity !== undefined) await terminate(identity, [["SIGTERM", 15_000]])
   }
@@ -192,7 +212,10 @@ export const startKafka = async (options: KafkaOptions): Promise<Kafka> => {
   }
   if (running) await end()
   const said = last.findLast((line) => /ERROR|FATAL|Exception/.test(line)) ?? last.at(-1) ?? "it said nothing"
-  throw new Refusal(`Kafka did not start in ${options.directory} (${said.trim()})`)
+  throw new Refusal(
+    whatJavaLacks() ??
+      `Kafka did not start in ${options.directory} (${said.trim()}); \`npm start -- --kafka --fresh\` begins with empty data.`,
+  )
 }
 
 /** Whether a Kafka speaks at `host:port`: asks for the API versions, the first thing that a broker can answer (request 18, version 0). */

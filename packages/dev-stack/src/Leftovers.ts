@@ -1,8 +1,8 @@
 import { mkdirSync, readdirSync, rmSync } from "node:fs"
 import { join } from "node:path"
+import { kafkaPidFile } from "./Kafka.js"
 import {
   identify,
-  isRunning,
   type ProcessIdentity,
   parentOf,
   Refusal,
@@ -32,6 +32,25 @@ const startedBy = (): ReadonlyArray<ProcessIdentity> => {
   if (parent === undefined) return []
   const above = / -c /.test(parent.command) ? identify(parentOf(parent.pid) ?? 0) : undefined
   return above === undefined ? [parent] : [parent, above]
+}
+
+/** How often (ms) to look whether our starter lives. */
+const watchEvery = 500
+
+/**
+ * Calls back once when npm, or the shell that npm put between, is gone: npm that is ended by a signal leaves its script
+ * running, and nobody would ever end it. Does nothing when npm has not started us.
+ */
+export const watchStarter = (onGone: () => void): void => {
+  if (process.env["npm_lifecycle_event"] === undefined) return
+  const parent = process.ppid
+  const grandparent = parentOf(parent)
+  const timer = setInterval(() => {
+    if (process.ppid === parent && parentOf(parent) === grandparent) return
+    clearInterval(timer)
+    onGone()
+  }, watchEvery)
+  timer.unref()
 }
 
 /**
@@ -71,17 +90,18 @@ const children = (state: string): ReadonlyArray<readonly [string, ProcessIdentit
     return identity === undefined ? [] : [[name, identity] as const]
   })
 
-/** PostgreSQL finds its own leftover; all others are here, those that use the broker before the broker. */
+/** Where a stack's own Kafka lives. */
+export const kafkaDirectory = (state: string): string => join(state, "kafka")
+
+/** Ends the services that an earlier run left; PostgreSQL and Kafka each find what was left of themselves. */
 export const endLeftovers = async (state: string): Promise<void> => {
-  const left = children(state).filter(([name]) => name !== "postgres")
-  const end = (of: typeof left) => Promise.all(of.map(([, identity]) => terminate(identity, [["SIGTERM", 12_000]])))
-  await end(left.filter(([name]) => name !== "kafka"))
-  await end(left.filter(([name]) => name === "kafka"))
+  const services = children(state).filter(([name]) => name !== "postgres")
+  await Promise.all(services.map(([, identity]) => terminate(identity, [["SIGTERM", 12_000]])))
 }
 
 /** Ends everything at once, without a farewell; what was committed is safe, PostgreSQL's log has it. */
 export const killEverything = (state: string): void => {
-  for (const [name, identity] of children(state)) {
-    if (isRunning(identity)) signal(identity.pid, name === "postgres" ? "SIGQUIT" : "SIGKILL")
-  }
+  const kafka = readPidFile(kafkaPidFile(kafkaDirectory(state)))
+  if (kafka !== undefined) signal(kafka.pid, "SIGKILL")
+  for (const [name, { pid }] of children(state)) signal(pid, name === "postgres" ? "SIGQUIT" : "SIGKILL")
 }

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type EmbeddedPostgres, startPostgres } from "./EmbeddedPostgres.js"
 import { type Kafka, kafkaAnswers, startKafka } from "./Kafka.js"
-import { claimState, endLeftovers, pidFile, remember } from "./Leftovers.js"
+import { claimState, endLeftovers, kafkaDirectory, pidFile, remember } from "./Leftovers.js"
 import { freePort, isPortFree, Refusal } from "./Processes.js"
 import { type Service, type ServiceName, startService } from "./Services.js"
 import { jarsDirectory } from "./StateDirectory.js"
@@ -96,11 +96,9 @@ export const startStack = async (options: StackOptions = {}): Promise<Stack> => 
   const servers: { postgres?: EmbeddedPostgres; kafka?: Kafka } = {}
   const endAll = async () => {
     await Promise.all(services.map((service) => service.stop()))
-    for (const name of ["kafka", "postgres"] as const) {
-      if (servers[name] === undefined) continue
-      await servers[name].stop()
-      rmSync(pidFile(state, name), { force: true })
-    }
+    await servers.kafka?.stop()
+    await servers.postgres?.stop()
+    if (servers.postgres !== undefined) rmSync(pidFile(state, "postgres"), { force: true })
     release()
     if (temporary) rmSync(state, { recursive: true, force: true })
   }
@@ -136,10 +134,9 @@ export const startStack = async (options: StackOptions = {}): Promise<Stack> => 
       await checkBrokers(options.kafkaBrokers)
       return options.kafkaBrokers
     }
-    const directory = join(state, "kafka")
+    const directory = kafkaDirectory(state)
     if (options.fresh) rmSync(directory, { recursive: true, force: true })
-    const onSpawn = (pid: number) => remember(state, "kafka", pid)
-    const kafka = await startKafka({ directory, jars: jarsDirectory, onLine: say("kafka"), onSpawn })
+    const kafka = await startKafka({ directory, jars: jarsDirectory, onLine: say("kafka") })
     servers.kafka = kafka
     void kafka.ended.then(() => fail(new Refusal("Kafka ended by itself.")))
     return kafka.brokers

@@ -1,8 +1,7 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { setTimeout as delay } from "node:timers/promises"
-import { startKafka, whatKafkaLacks } from "./Kafka.js"
-import { identify, readPidFile, terminate, writePidFile } from "./Processes.js"
+import { kafkaPidFile, startKafka, whatKafkaLacks } from "./Kafka.js"
+import { readPidFile, terminate, waitUntil } from "./Processes.js"
 import { jarsDirectory } from "./StateDirectory.js"
 
 /**
@@ -11,7 +10,7 @@ import { jarsDirectory } from "./StateDirectory.js"
  */
 export const kafkaIsMissing = (): boolean => {
   if (process.env["CI"] === "true") return false
-  const lack = whatKafkaLacks()
+  const lack = whatKafkaLacks(jarsDirectory)
   if (lack !== undefined) console.warn(`SKIPPING EVERY TEST OVER KAFKA: ${lack}`)
   return lack !== undefined
 }
@@ -22,18 +21,26 @@ export const sharedKafka = async (): Promise<string> => {
   if (directory === undefined)
     throw new Error("TANDEM_TEST_DIRECTORY is not set: is the global setup in vitest.config.ts?")
   const address = join(directory, "kafka-address")
+  const failure = join(directory, "kafka-failure")
   if (!existsSync(address) && claim(join(directory, "kafka.lock"))) {
-    const kafka = await startKafka({ directory: join(directory, "kafka"), jars: jarsDirectory })
-    const identity = identify(kafka.pid)
-    if (identity !== undefined) writePidFile(join(directory, "kafka.pid"), identity)
-    writeFileSync(address, kafka.brokers)
+    try {
+      const kafka = await startKafka({ directory: join(directory, "kafka"), jars: jarsDirectory })
+      publish(address, kafka.brokers)
+    } catch (error) {
+      publish(failure, error instanceof Error ? error.message : String(error))
+    }
   }
-  const deadline = Date.now() + 120_000
-  while (!existsSync(address)) {
-    if (Date.now() > deadline) throw new Error("the shared Kafka did not start within two minutes")
-    await delay(50)
+  if (!(await waitUntil(() => existsSync(address) || existsSync(failure), 120_000))) {
+    throw new Error("the shared Kafka did not start within two minutes")
   }
+  if (existsSync(failure)) throw new Error(readFileSync(failure, "utf8"))
   return readFileSync(address, "utf8")
+}
+
+/** Writes a file that others wait for: it is there whole, or not at all. */
+const publish = (file: string, text: string): void => {
+  writeFileSync(`${file}.new`, text)
+  renameSync(`${file}.new`, file)
 }
 
 const claim = (lock: string): boolean => {
@@ -47,6 +54,6 @@ const claim = (lock: string): boolean => {
 
 /** Ends the shared Kafka, if anybody started it; its data is thrown away, so it need not end in order. */
 export const stopSharedKafka = async (directory: string): Promise<void> => {
-  const kafka = readPidFile(join(directory, "kafka.pid"))
+  const kafka = readPidFile(kafkaPidFile(join(directory, "kafka")))
   if (kafka !== undefined) await terminate(kafka, [])
 }

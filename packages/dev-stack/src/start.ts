@@ -1,6 +1,6 @@
 import { once } from "node:events"
 import { resolve } from "node:path"
-import { killEverything } from "./Leftovers.js"
+import { killEverything, watchStarter } from "./Leftovers.js"
 import { UsageRefusal } from "./Processes.js"
 import { type Stack, startStack } from "./Stack.js"
 import { readStartOptions, type StartOptions, usage } from "./StartOptions.js"
@@ -50,6 +50,7 @@ const run = async (options: StartOptions): Promise<number> => {
       ending.abort()
     })
   }
+  watchStarter(() => ending.abort())
   const { help: _, ...wanted } = options
   try {
     const stack = await startStack({

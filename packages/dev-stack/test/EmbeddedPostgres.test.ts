@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process"
-import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -147,6 +147,7 @@ describe("the embedded PostgreSQL", () => {
   })
 
   it("says in one sentence which port is in use", async () => {
+    chmodSync(root, 0o755)
     const squatter = createServer()
     const port = await new Promise<number>((resolve) => {
       squatter.listen(0, "127.0.0.1", () => {

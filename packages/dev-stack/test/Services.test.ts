@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -104,17 +104,22 @@ describe("a supervised service", () => {
     expect(readFileSync(join(directory, "journal"), "utf8")).toContain(`term ${first}`)
   })
 
-  it("restarts once when it had just died", async () => {
+  it("restarts once when it had just died, and its next death is a death", async () => {
     const service = await start()
     await service.started
     service.kill9()
+    expect(await waitUntil(() => !existsSync(join(directory, "order.pid")), 5_000)).toBe(true)
     await service.restart()
     expect(await answeringPid(service)).toBe(service.pid())
-    await service.stop()
     expect(starts()).toHaveLength(2)
+    const restarts = lines.filter((line) => line.includes("restarted")).length
+    service.kill9()
+    expect(await waitUntil(() => lines.filter((line) => line.includes("restarted")).length > restarts, 5_000)).toBe(
+      true,
+    )
   })
 
-  it("ends for good, frozen or not, and takes its pid file with it", async () => {
+  it("ends for good, and takes its pid file with it", async () => {
     const service = await start()
     await service.started
     const pid = service.pid()

@@ -1,8 +1,7 @@
-import type { IncomingMessage } from "node:http"
 import type { HttpServerRequest } from "@effect/platform"
 import { NodeHttpServerRequest } from "@effect/platform-node"
-import {
-  type InvalidRequest,
+import type {
+  InvalidRequest,
   MalformedJson,
   PayloadTooLarge,
   UnsupportedMediaType,
@@ -10,7 +9,7 @@ import {
 import type { InvalidField } from "@tandem/contracts/Problem"
 import { Effect, Either, Equal, ParseResult, type Schema, SchemaAST } from "effect"
 import { invalidFields, invalidRequest } from "./InvalidInput.js"
-import { maximumBodyBytes } from "./Limits.js"
+import { hasBody, readJson } from "./RequestBody.js"
 
 /** Why a command could not be read; each is a declared problem of the contract. */
 export type UnreadableCommand = InvalidRequest | MalformedJson | PayloadTooLarge | UnsupportedMediaType
@@ -80,64 +79,3 @@ const decoded = <A>(command: Described<A>, input: unknown, place: "parameter" | 
     ? Effect.succeed(result.right)
     : Effect.fail(invalidRequest(invalidFields(result.left, place, command.names)))
 }
-
-const hasBody = ({ headers }: IncomingMessage): boolean =>
-  headers["transfer-encoding"] !== undefined ||
-  (headers["content-length"] !== undefined && Number(headers["content-length"]) > 0)
-
-/** `application/json`, in UTF-8 if anything is said of it, and not compressed. */
-const isJson = ({ headers }: IncomingMessage): boolean => {
-  const [mediaType = "", ...parameters] = (headers["content-type"] ?? "").toLowerCase().split(";")
-  const encoding = headers["content-encoding"]
-  return (
-    mediaType.trim() === "application/json" &&
-    parameters.every((parameter) => !/^\s*charset\s*=/.test(parameter) || /=\s*"?utf-?8"?\s*$/.test(parameter)) &&
-    (encoding === undefined || encoding.trim().toLowerCase() === "identity")
-  )
-}
-
-const readJson = (
-  message: IncomingMessage,
-): Effect.Effect<unknown, UnsupportedMediaType | PayloadTooLarge | MalformedJson> => {
-  if (!isJson(message)) {
-    return Effect.fail(
-      new UnsupportedMediaType({ detail: "A body must be application/json in UTF-8, not compressed." }),
-    )
-  }
-  if (Number(message.headers["content-length"] ?? 0) > maximumBodyBytes) return Effect.fail(tooLarge)
-  return Effect.flatMap(readBytes(message), (bytes) =>
-    Effect.try({
-      try: (): unknown => JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes)),
-      catch: () => new MalformedJson({ detail: "The body is not valid JSON." }),
-    }),
-  )
-}
-
-const tooLarge = new PayloadTooLarge({ detail: `A body may have ${maximumBodyBytes} bytes at most.` })
-
-const readBytes = (message: IncomingMessage): Effect.Effect<Uint8Array, PayloadTooLarge | MalformedJson> =>
-  Effect.async((resume) => {
-    const chunks: Array<Uint8Array> = []
-    let size = 0
-    const stop = () => {
-      message.off("data", onData).off("end", onEnd).off("error", onCut).off("close", onCut)
-    }
-    const onData = (chunk: Uint8Array) => {
-      size += chunk.byteLength
-      if (size <= maximumBodyBytes) chunks.push(chunk)
-      else {
-        stop()
-        resume(Effect.fail(tooLarge))
-      }
-    }
-    const onEnd = () => {
-      stop()
-      resume(Effect.succeed(Buffer.concat(chunks, size)))
-    }
-    const onCut = () => {
-      stop()
-      resume(Effect.fail(new MalformedJson({ detail: "The body ended before it was complete." })))
-    }
-    message.on("data", onData).on("end", onEnd).on("error", onCut).on("close", onCut)
-    return Effect.sync(stop)
-  })

@@ -56,7 +56,8 @@ const policy = (html: string): string => {
     )
   return [
     "default-src 'none'",
-    `script-src ${scripts.join(" ")}`,
+    // Scalar highlights examples in WebAssembly, and shows an empty page where it may not.
+    `script-src ${scripts.join(" ")} 'wasm-unsafe-eval'`,
     // Both set styles on elements while they run, which no hash can foresee.
     "style-src 'unsafe-inline'",
     "img-src 'self' data:",

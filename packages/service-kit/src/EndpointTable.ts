@@ -1,15 +1,18 @@
 import { HttpApi, type HttpApiGroup, HttpLayerRouter, type HttpServerRequest } from "@effect/platform"
+import { NodeHttpServerRequest } from "@effect/platform-node"
 import type { InvalidField } from "@tandem/contracts/Problem"
-import { Effect, Either, Option, ParseResult, type Schema, SchemaAST } from "effect"
-import { invalidFields, type Place } from "./InvalidInput.js"
+import { Effect, Either, Exit, Option, ParseResult, Schema, SchemaAST } from "effect"
+import { invalidFields, invalidRequestDetail, type Place } from "./InvalidInput.js"
+import type { Problem } from "./ProblemDetails.js"
+import { hasBody, isJson, unsupportedDetail } from "./RequestBody.js"
 
 /** Decodes a request again, after its endpoint has refused it. */
 export interface EndpointTable {
   /**
-   * All that is wrong with a request, in a form that reflects nothing of it. Empty when the request is fine, so that what failed
-   * was the response. (HttpApi itself tells only the first fault, in words that quote the input, and both cases alike.)
+   * All that is wrong with a request, in words that reflect nothing of it. Undefined when the request is fine, so that what failed was
+   * the response: HttpApi answers both alike, and tells the first fault only, quoting the input.
    */
-  readonly faults: (request: HttpServerRequest.HttpServerRequest) => Effect.Effect<ReadonlyArray<InvalidField>>
+  readonly refusal: (request: HttpServerRequest.HttpServerRequest) => Problem | undefined
 }
 
 interface Part {
@@ -19,21 +22,22 @@ interface Part {
 }
 
 interface Endpoint {
-  readonly path: Option.Option<Part>
-  readonly urlParams: Option.Option<Part>
-  readonly headers: Option.Option<Part>
-  readonly payload: Option.Option<Part>
+  /** Path, query and headers. */
+  readonly parameters: ReadonlyArray<readonly [part: Part, input: (request: Input) => unknown]>
+  readonly payload: Part | undefined
 }
 
-const partOf = (schema: Option.Option<Schema.Schema.All>, place: Place): Option.Option<Part> =>
-  Option.map(schema, ({ ast }) => ({
-    place,
-    names: SchemaAST.getPropertySignatures(SchemaAST.encodedAST(ast)).map(({ name }) => String(name)),
-    decode: (input) => {
-      const result = ParseResult.decodeUnknownEither({ ast } as Schema.Schema<unknown>, { errors: "all" })(input)
-      return result
-    },
-  }))
+interface Input {
+  readonly params: unknown
+  readonly searchParams: unknown
+  readonly headers: unknown
+}
+
+const partOf = ({ ast }: Schema.Schema.All, place: Place): Part => ({
+  place,
+  names: SchemaAST.getPropertySignatures(SchemaAST.encodedAST(ast)).map(({ name }) => String(name)),
+  decode: ParseResult.decodeUnknownEither(Schema.make<unknown>(ast), { errors: "all" }),
+})
 
 /** The table of an API's endpoints. */
 export const make = <Id extends string, Groups extends HttpApiGroup.HttpApiGroup.Any, E, R>(
@@ -43,38 +47,45 @@ export const make = <Id extends string, Groups extends HttpApiGroup.HttpApiGroup
   HttpApi.reflect(api, {
     onGroup: () => {},
     onEndpoint: ({ endpoint }) => {
+      const parameter = (schema: Option.Option<Schema.Schema.All>, input: (request: Input) => unknown) =>
+        Option.toArray(schema).map((part) => [partOf(part, "parameter"), input] as const)
       endpoints.on(endpoint.method, endpoint.path, {
-        path: partOf(endpoint.pathSchema, "parameter"),
-        urlParams: partOf(endpoint.urlParamsSchema, "parameter"),
-        headers: partOf(endpoint.headersSchema, "parameter"),
-        payload: partOf(endpoint.payloadSchema, "pointer"),
+        parameters: [
+          ...parameter(endpoint.pathSchema, ({ params }) => params),
+          ...parameter(endpoint.urlParamsSchema, ({ searchParams }) => searchParams),
+          ...parameter(endpoint.headersSchema, ({ headers }) => headers),
+        ],
+        payload: Option.getOrUndefined(Option.map(endpoint.payloadSchema, (schema) => partOf(schema, "pointer"))),
       })
     },
   })
 
-  const faults = (request: HttpServerRequest.HttpServerRequest) =>
-    Effect.gen(function* () {
-      const method = request.method === "HEAD" ? "GET" : request.method
-      const found = endpoints.find(method, request.url)
-      if (found === undefined) return []
-      const { handler: endpoint, params, searchParams } = found
-      const errors = [
-        ...faultsOf(endpoint.path, params),
-        ...faultsOf(endpoint.urlParams, searchParams),
-        ...faultsOf(endpoint.headers, request.headers),
-      ]
-      if (errors.length > 0) return errors
-      // Read before, by the endpoint, or never: one that reads its body itself answers for it itself.
-      const body = yield* Effect.option(request.json)
-      return Option.isSome(body) ? faultsOf(endpoint.payload, body.value) : []
-    })
+  const refusal = (request: HttpServerRequest.HttpServerRequest): Problem | undefined => {
+    const found = endpoints.find(request.method === "HEAD" ? "GET" : request.method, request.url)
+    if (found === undefined) return undefined
+    const { parameters, payload } = found.handler
+    const input = { params: found.params, searchParams: found.searchParams, headers: request.headers }
+    const wrong = parameters.flatMap(([part, pick]) => faults(part, pick(input)))
+    if (wrong.length > 0) return invalid(wrong)
+    if (payload === undefined) return undefined
+    const message = NodeHttpServerRequest.toIncomingMessage(request)
+    if (hasBody(message) && !isJson(message)) return { kind: "unsupported-media-type", detail: unsupportedDetail }
+    // Who has decoded the body keeps it, so that it is here at once. One that is not was read by the endpoint itself, and is its affair.
+    const body = Effect.runSyncExit(request.json)
+    const wrongBody = Exit.isSuccess(body) ? faults(payload, body.value) : []
+    return wrongBody.length > 0 ? invalid(wrongBody) : undefined
+  }
 
-  return { faults }
+  return { refusal }
 }
 
-const faultsOf = (part: Option.Option<Part>, input: unknown): ReadonlyArray<InvalidField> => {
-  if (Option.isNone(part)) return []
-  const { decode, place, names } = part.value
+const invalid = (errors: ReadonlyArray<InvalidField>): Problem => ({
+  kind: "invalid-request",
+  detail: invalidRequestDetail,
+  errors,
+})
+
+const faults = ({ decode, place, names }: Part, input: unknown): ReadonlyArray<InvalidField> => {
   const result = decode(input)
   if (Either.isRight(result)) return []
   return invalidFields(result.left, place, names).map((field) =>

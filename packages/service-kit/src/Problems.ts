@@ -5,7 +5,6 @@ import { type ProblemKind, problemMediaType } from "@tandem/contracts/Problem"
 import { Cause, Effect, Option, Schema } from "effect"
 import type { EndpointTable } from "./EndpointTable.js"
 import { Overloaded } from "./GroupCommit.js"
-import { invalidRequestDetail } from "./InvalidInput.js"
 import { textResponse } from "./Json.js"
 import { type Problem, problemResponse, statusHeaders } from "./ProblemDetails.js"
 import type { RouteTable } from "./RouteTable.js"
@@ -72,12 +71,11 @@ const fromResponse = (
   }
   const refusal = response.status === 400 ? decodeError(response) : undefined
   if (refusal === undefined) return Effect.succeed(problemResponse(ofStatus(response.status)))
-  return Effect.gen(function* () {
-    const request = yield* HttpServerRequest.HttpServerRequest
-    const errors = yield* endpoints.faults(request)
-    if (errors.length > 0) return problemResponse({ kind: "invalid-request", detail: invalidRequestDetail, errors })
-    yield* Effect.logError(`a response does not fit its schema: ${refusal}`)
-    return problemResponse(internalError)
+  return Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
+    const problem = endpoints.refusal(request)
+    return problem === undefined
+      ? Effect.as(Effect.logError(`a response does not fit its schema: ${refusal}`), problemResponse(internalError))
+      : Effect.succeed(problemResponse(problem))
   })
 }
 

@@ -40,23 +40,30 @@ export class ServiceResponse extends ServerResponse {
    * busy sending would never see why: so the answer goes out, and the connection ends a moment later.
    */
   override end(chunk?: unknown, encoding?: unknown, callback?: unknown): this {
-    const finish = super.end.bind(this) as (...parameters: ReadonlyArray<unknown>) => this
-    if (this.statusCode !== 413 || this.req.complete || typeof chunk !== "string")
-      return finish(chunk, encoding, callback)
-    this.write(chunk)
+    const isWhole = typeof chunk === "string" || chunk instanceof Uint8Array
+    if (this.statusCode === 413 && !this.req.complete && isWhole) {
+      this.write(chunk)
+      this.linger(() => this.end(undefined, encoding, callback))
+      return this
+    }
+    // Node takes the callback in any of the three places.
+    return super.end(chunk, encoding as BufferEncoding, callback as (() => void) | undefined)
+  }
+
+  private linger(end: () => void): void {
+    const request = this.req
     let left = lingering.bytes
     const done = () => {
       clearTimeout(timer)
-      this.req.off("data", onData).off("end", done).off("close", done)
-      if (!this.writableEnded) finish(undefined, encoding, callback)
+      request.off("data", onData).off("end", done).off("close", done)
+      if (!this.writableEnded) end()
     }
     const onData = (part: Uint8Array) => {
       left -= part.byteLength
       if (left < 0) done()
     }
     const timer = setTimeout(done, lingering.ms)
-    this.req.on("data", onData).on("end", done).on("close", done).resume()
-    return this
+    request.on("data", onData).on("end", done).on("close", done).resume()
   }
 }
 

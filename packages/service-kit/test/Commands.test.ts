@@ -1,8 +1,9 @@
+import { connect } from "node:net"
 import { expect, it, layer } from "@effect/vitest"
 import type { InvalidField, ProblemKind } from "@tandem/contracts/Problem"
 import { Effect } from "effect"
 import { expectProblem } from "./expectProblem.js"
-import { type Ask, ask, converse, Sample, serve } from "./server.js"
+import { type Ask, ask, converse, Sample, serve, until } from "./server.js"
 
 const json = { "content-type": "application/json" }
 const parcel = '{"userId":"1","amount":500}'
@@ -49,7 +50,7 @@ const amounts = [
   "1000000000001",
   "9007199254740993",
   "NaN",
-  "٣",
+  "%D9%A3",
 ]
 
 const refused: ReadonlyArray<
@@ -182,6 +183,59 @@ it.scopedLive("a body that is too large is refused before it is read to the end"
     const chunk = `10000\r\n${" ".repeat(65_536)}\r\n`
     const untold = yield* converse(port, `${head}Transfer-Encoding: chunked\r\n\r\n${chunk}${chunk}`)
     expect(untold).toMatch(/^HTTP\/1.1 413 /)
+  }),
+)
+
+it.scopedLive("who is still sending a body that is too large may finish, and is not reset", () =>
+  Effect.gen(function* () {
+    const { port } = yield* serve()
+    const part = " ".repeat(65_536)
+    const kinds = [
+      { length: `Content-Length: ${8 * part.length}`, part },
+      { length: "Transfer-Encoding: chunked", part: `10000\r\n${part}\r\n` },
+    ]
+    for (const { length, part } of kinds) {
+      const socket = yield* Effect.acquireRelease(
+        Effect.sync(() => connect(port, "127.0.0.1")),
+        (socket) => Effect.sync(() => socket.destroy()),
+      )
+      const write = (text: string) =>
+        Effect.async<void, Error>((resume) => {
+          socket.write(text, (error) => resume(error ? Effect.fail(error) : Effect.void))
+        })
+      let received = ""
+      socket.setEncoding("utf8").on("data", (text: string) => {
+        received += text
+      })
+      socket.on("error", () => {})
+      yield* write(`${head}${length}\r\n\r\n${part}${part}`)
+      yield* until(() => received !== "")
+      expect(received).toMatch(/^HTTP\/1.1 413 /)
+      for (let sent = 2; sent < 8; sent++) yield* write(part)
+    }
+  }),
+)
+
+it.scopedLive("who goes away in the middle of a body, or before the answer, harms nobody", () =>
+  Effect.gen(function* () {
+    const { port, server } = yield* serve()
+    let closed = 0
+    server.on("request", (_request, response) => {
+      response.on("close", () => closed++)
+    })
+    for (const bytes of [
+      `${head}Content-Length: 500\r\n\r\n{`,
+      `${head}Transfer-Encoding: chunked\r\n\r\n5\r\n{`,
+      "GET /plain/slow HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+    ]) {
+      const before = closed
+      const arrived = Effect.async<void>((resume) => {
+        server.once("request", () => resume(Effect.void))
+      })
+      yield* Effect.race(converse(port, bytes), arrived)
+      yield* until(() => closed === before + 1)
+    }
+    expect((yield* ask(port, "/parcels?userId=1&amount=500", { method: "POST" })).status).toBe(201)
   }),
 )
 

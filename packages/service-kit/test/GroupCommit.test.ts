@@ -1,13 +1,10 @@
 import { SqlError } from "@effect/sql"
 import { expect, it } from "@effect/vitest"
 import * as GroupCommit from "@tandem/service-kit/GroupCommit"
-import { Cause, Deferred, Effect, Exit, FastCheck, Fiber, Scope } from "effect"
+import { Cause, Data, Deferred, Effect, Exit, FastCheck, Fiber, Scope } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 
-class Refused {
-  readonly _tag = "Refused"
-  constructor(readonly item: number) {}
-}
+class Refused extends Data.TaggedError("Refused")<{ readonly item: number }> {}
 
 interface Batch {
   readonly items: ReadonlyArray<number>
@@ -19,11 +16,13 @@ interface Batch {
 const controlled = (options: Partial<GroupCommit.GroupCommitOptions<number, number, unknown, never>> = {}) =>
   Effect.gen(function* () {
     const batches: Array<Batch> = []
+    let over = false
     const submit = yield* GroupCommit.make({
       name: "doubles",
       run: (items: NonEmptyReadonlyArray<number>) =>
         Effect.gen(function* () {
           const end = yield* Deferred.make<void, unknown>()
+          if (over) return items
           batches.push({
             items,
             finish: Deferred.succeed(end, undefined),
@@ -34,14 +33,22 @@ const controlled = (options: Partial<GroupCommit.GroupCommitOptions<number, numb
         }),
       ...options,
     })
-    return { submit, batches }
+    const finishAll = Effect.suspend(() => {
+      over = true
+      return Effect.forEach(batches, ({ finish }) => finish)
+    })
+    return { submit, batches, finishAll }
   })
+
+/** The same for a test that may fail: it must not wait for statements which it has left open. */
+const supervised = (options?: Parameters<typeof controlled>[0]) =>
+  Effect.tap(controlled(options), ({ finishAll }) => Effect.addFinalizer(() => finishAll))
 
 const settled = Effect.repeatN(Effect.yieldNow(), 20)
 
 it.scoped("a lone request goes at once; what comes while two are under way goes together, in its order", () =>
   Effect.gen(function* () {
-    const { submit, batches } = yield* controlled()
+    const { submit, batches } = yield* supervised()
     const fibers = yield* Effect.forEach([1, 2, 3, 4, 5], (item) => Effect.fork(submit(item)))
     yield* settled
     expect(batches.map(({ items }) => items)).toEqual([[1], [2]])
@@ -55,7 +62,7 @@ it.scoped("a lone request goes at once; what comes while two are under way goes 
 
 it.scoped("a statement takes maxBatch at most, and maxInFlight of them are under way", () =>
   Effect.gen(function* () {
-    const { submit, batches } = yield* controlled({ maxInFlight: 1, maxBatch: 3 })
+    const { submit, batches } = yield* supervised({ maxInFlight: 1, maxBatch: 3 })
     const fibers = yield* Effect.forEach([1, 2, 3, 4, 5, 6, 7, 8], (item) => Effect.fork(submit(item)))
     for (let done = 0; done < 4; done++) {
       yield* settled
@@ -103,7 +110,7 @@ it.live(
                     const culprit = items.find((item) => requests[item]?.fault !== "none")
                     if (culprit !== undefined) {
                       if (requests[culprit]?.fault === "defect") return yield* Effect.die(culprit)
-                      return yield* Effect.fail(new Refused(culprit))
+                      return yield* Effect.fail(new Refused({ item: culprit }))
                     }
                     written.push(...items)
                     return items.map((item) => item * 2)
@@ -116,7 +123,7 @@ it.live(
                 const fault = requests[item]?.fault
                 if (fault === "none") expect(exit).toEqual(Exit.succeed(item * 2))
                 else if (fault === "defect") expect(exit).toEqual(Exit.die(item))
-                else expect(Exit.isFailure(exit) ? Cause.squash(exit.cause) : exit).toEqual(new Refused(item))
+                else expect(Exit.isFailure(exit) ? Cause.squash(exit.cause) : exit).toEqual(new Refused({ item }))
               })
               const good = requests.flatMap(({ fault }, item) => (fault === "none" ? [item] : []))
               expect(written.toSorted((a, b) => a - b)).toEqual(good)
@@ -129,7 +136,7 @@ it.live(
 
 it.scoped("when the database is gone all fail at once, and nobody is tried alone", () =>
   Effect.gen(function* () {
-    const { submit, batches } = yield* controlled({ maxInFlight: 1 })
+    const { submit, batches } = yield* supervised({ maxInFlight: 1 })
     const fibers = yield* Effect.forEach([1, 2, 3], (item) => Effect.fork(Effect.flip(submit(item))))
     yield* settled
     yield* batches[0]?.finish ?? Effect.void
@@ -139,28 +146,32 @@ it.scoped("when the database is gone all fail at once, and nobody is tried alone
     const errors = yield* Effect.forEach(fibers.slice(1), Fiber.join)
     expect(errors).toEqual([gone, gone])
     expect(batches.length).toBe(2)
-    yield* Fiber.interrupt(fibers[0] ?? Fiber.void)
+    yield* Fiber.interruptAll(fibers)
   }),
 )
 
 it.scoped("a request that gives up while it waits is left out; one under way harms nobody", () =>
   Effect.gen(function* () {
-    const { submit, batches } = yield* controlled({ maxInFlight: 1 })
-    const [first, second, third] = yield* Effect.all([1, 2, 3].map((item) => Effect.fork(submit(item))))
+    const { submit, batches } = yield* supervised({ maxInFlight: 1 })
+    const [first, second, third] = yield* Effect.all([
+      Effect.fork(submit(1)),
+      Effect.fork(submit(2)),
+      Effect.fork(submit(3)),
+    ])
     yield* settled
-    yield* Fiber.interrupt(second ?? Fiber.void)
-    yield* Fiber.interrupt(first ?? Fiber.void)
+    yield* Fiber.interrupt(second)
+    yield* Fiber.interrupt(first)
     yield* batches[0]?.finish ?? Effect.void
     yield* settled
     expect(batches.map(({ items }) => items)).toEqual([[1], [3]])
     yield* batches[1]?.finish ?? Effect.void
-    expect(yield* Fiber.join(third ?? Fiber.void)).toBe(6)
+    expect(yield* Fiber.join(third)).toBe(6)
   }),
 )
 
 it.scoped("over maxWaiting a request is refused and nothing of it is done", () =>
   Effect.gen(function* () {
-    const { submit, batches } = yield* controlled({ maxInFlight: 1, maxWaiting: 2 })
+    const { submit, batches } = yield* supervised({ maxInFlight: 1, maxWaiting: 2 })
     const fibers = yield* Effect.forEach([1, 2, 3], (item) => Effect.fork(submit(item)))
     yield* settled
     expect(yield* Effect.flip(submit(4))).toEqual(new GroupCommit.Overloaded({ name: "doubles", waiting: 2 }))

@@ -53,7 +53,6 @@ layer(Sample.layer, { excludeTestServices: true })("the gate against other peopl
         "localhost.evil.test",
         "0.0.0.0",
         "[::2]",
-        "",
       ]) {
         expectProblem(yield* ask(port, "/plain", { headers: { host } }), "forbidden")
       }

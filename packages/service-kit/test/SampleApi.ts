@@ -67,7 +67,8 @@ export const SampleApi = HttpApi.make("sample")
   .add(HttpApiGroup.make("parcels").add(send).add(label).add(list).add(fault))
   .annotateContext(OpenApi.annotations({ title: "Sample", version: "1", transform: describeAsServed }))
 
-const sqlError = (code: string | undefined, message = secret) =>
+/** A fault as the driver gives it: with the SQLSTATE of a server, or without one when there was no server. */
+export const sqlError = (code: string | undefined, message = secret) =>
   new SqlError.SqlError({
     message: "Failed to execute statement",
     cause: Object.assign(new Error(message), code === undefined ? {} : { code, severity: "ERROR" }),
@@ -77,7 +78,9 @@ const parcels = HttpApiBuilder.group(SampleApi, "parcels", (handlers) =>
   handlers
     .handleRaw("send", ({ request, urlParams }) =>
       Effect.map(readCommand(Parcel, urlParams, request), ({ userId, amount }) =>
-        json({ userId, amount }, { status: 201, headers: { location: `/parcels/${userId}` } }),
+        userId === "unfit"
+          ? ({ userId: secret, amount } as Parcel)
+          : json({ userId, amount }, { status: 201, headers: { location: `/parcels/${userId}` } }),
       ),
     )
     .handle("label", ({ payload }) => Effect.succeed({ text: payload.text }))
@@ -105,6 +108,15 @@ const parcels = HttpApiBuilder.group(SampleApi, "parcels", (handlers) =>
 const plain = HttpLayerRouter.use((router) =>
   Effect.gen(function* () {
     yield* router.add("GET", "/plain", Effect.succeed(HttpServerResponse.text("hello")))
+    yield* router.add(
+      "GET",
+      "/plain/trace",
+      Effect.currentSpan.pipe(
+        Effect.map(({ traceId }) => traceId),
+        Effect.orElseSucceed(() => "none"),
+        Effect.map((trace) => HttpServerResponse.text(trace)),
+      ),
+    )
     yield* router.add("GET", "/plain/missing", Effect.succeed(HttpServerResponse.empty({ status: 404 })))
     yield* router.add("GET", "/plain/broken", Effect.succeed(HttpServerResponse.text(secret, { status: 502 })))
     yield* router.add("GET", "/plain/declared", Effect.fail(new OrderNotFound({ detail: "No order has this id." })))

@@ -18,11 +18,7 @@ export const call = async (method: string, url: string, body?: unknown): Promise
 }
 
 /** Looks at something every few milliseconds until it is there; fails when it is not after `seconds`. */
-export const eventually = async <A>(
-  what: string,
-  look: () => Promise<A | undefined>,
-  seconds = 60,
-): Promise<A> => {
+export const eventually = async <A>(what: string, look: () => Promise<A | undefined>, seconds = 60): Promise<A> => {
   const deadline = Date.now() + seconds * 1_000
   let last: unknown
   while (Date.now() < deadline) {

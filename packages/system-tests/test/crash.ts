@@ -39,9 +39,10 @@ export const crash = (broker: "postgres" | "kafka", victim: "order" | "payment")
         while (placed < orders) {
           const number = placed++
           if (number === 200) void stack.services[victim].kill9()
-          const answer = await call("POST", `${stack.orderUrl}/orders?userId=u${number % users}&amount=${amount}`).catch(
-            () => undefined,
-          )
+          const answer = await call(
+            "POST",
+            `${stack.orderUrl}/orders?userId=u${number % users}&amount=${amount}`,
+          ).catch(() => undefined)
           if (answer?.status === 201) accepted.push(String(answer.body["id"]))
           else await eventually("the service to be back", async () => (await isReady(stack.orderUrl)) || undefined)
         }
@@ -52,7 +53,10 @@ export const crash = (broker: "postgres" | "kafka", victim: "order" | "payment")
       await eventually(
         "every order to be settled",
         async () => {
-          const row = await one(stack.databaseUrls.orders, "SELECT count(*) FILTER (WHERE status = 'NEW') AS open FROM orders")
+          const row = await one(
+            stack.databaseUrls.orders,
+            "SELECT count(*) FILTER (WHERE status = 'NEW') AS open FROM orders",
+          )
           return row["open"] === "0" || undefined
         },
         90,
@@ -67,7 +71,10 @@ export const crash = (broker: "postgres" | "kafka", victim: "order" | "payment")
         stack.databaseUrls.orders,
         "SELECT count(*) FILTER (WHERE status = 'FINISHED') AS finished, coalesce(sum(amount) FILTER (WHERE status = 'FINISHED'), 0) AS spent FROM orders",
       )
-      const ledger = await one(stack.databaseUrls.payments, "SELECT sum(balance) AS left, min(balance) AS least FROM accounts")
+      const ledger = await one(
+        stack.databaseUrls.payments,
+        "SELECT sum(balance) AS left, min(balance) AS least FROM accounts",
+      )
       expect(Number(ledger["left"])).toBe(users * funds - Number(finished["spent"]))
       expect(Number(ledger["least"])).toBeGreaterThanOrEqual(0)
       expect(Number(finished["finished"])).toBe(users * Math.floor(funds / amount))

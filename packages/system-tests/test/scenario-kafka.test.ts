@@ -2,4 +2,6 @@ import { kafkaIsMissing } from "@tandem/dev-stack/TestKafka"
 import { describe } from "vitest"
 import { scenario } from "./scenario.js"
 
-describe.skipIf(kafkaIsMissing())("the scenario over Kafka", () => scenario("kafka"))
+describe.skipIf(kafkaIsMissing())("the scenario over Kafka", () => {
+  scenario("kafka")
+})

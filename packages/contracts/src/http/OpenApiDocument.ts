@@ -1,3 +1,5 @@
+import { problemMediaType } from "../Problem.js"
+
 type Json = { [key: string]: unknown }
 
 const isObject = (value: unknown): value is Json => typeof value === "object" && value !== null && !Array.isArray(value)
@@ -24,11 +26,21 @@ export const describeAsServed = (document: Json): Json => {
   return { ...document, components: { ...components, schemas } }
 }
 
+/** The generator puts its decode error and the declared 400s under one media type, its own; what remains is problem+json. */
 const withoutDecodeError = (responses: Json): void => {
   const response = responses["400"]
   if (!isObject(response) || !isObject(response["content"])) return
-  const content = response["content"]
-  delete content["application/json"]
-  if (Object.keys(content).length === 0) delete responses["400"]
-  else response["description"] = "The request is invalid"
+  const entry = response["content"]["application/json"]
+  const schema = isObject(entry) ? entry["schema"] : undefined
+  if (!isObject(schema)) return
+  const declared = (Array.isArray(schema["anyOf"]) ? schema["anyOf"] : [schema]).filter((one) => !isDecodeError(one))
+  if (declared.length === 0) {
+    delete responses["400"]
+    return
+  }
+  response["description"] = "The request is invalid"
+  response["content"] = { [problemMediaType]: { schema: declared.length === 1 ? declared[0] : { anyOf: declared } } }
 }
+
+const isDecodeError = (schema: unknown): boolean =>
+  isObject(schema) && schema["$ref"] === "#/components/schemas/HttpApiDecodeError"

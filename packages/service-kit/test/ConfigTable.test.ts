@@ -1,0 +1,27 @@
+import { expect, it } from "@effect/vitest"
+import { variables } from "@tandem/service-kit/ConfigTable"
+import { LoggingConfig } from "@tandem/service-kit/Logging"
+import * as ServiceConfig from "@tandem/service-kit/ServiceConfig"
+import { Config } from "effect"
+
+it("the table of a service's variables comes from the Config that reads them", () => {
+  const config = Config.all({
+    service: ServiceConfig.make({ port: 8081, corsOrigins: ["http://127.0.0.1:8080", "http://localhost:8080"] }),
+    feature: Config.url("FEATURE_URL").pipe(Config.withDefault(new URL("http://feature.test"))),
+    logging: LoggingConfig,
+  })
+  const table = variables(config)
+  expect(table.map(({ name, standard }) => [name, standard])).toEqual([
+    ["PORT", "8081"],
+    ["HOST", "127.0.0.1"],
+    ["AUTH", "none"],
+    ["DATABASE_URL", undefined],
+    ["DATABASE_POOL_SIZE", "10"],
+    ["BROKER_URL", undefined],
+    ["CORS_ORIGINS", "http://127.0.0.1:8080,http://localhost:8080"],
+    ["FEATURE_URL", "http://feature.test/"],
+    ["LOG_FORMAT", "none"],
+    ["LOG_LEVEL", "INFO"],
+  ])
+  expect(table.filter(({ description }) => description === "").map(({ name }) => name)).toEqual(["FEATURE_URL"])
+})

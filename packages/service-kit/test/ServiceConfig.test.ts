@@ -1,0 +1,112 @@
+import { expect, it } from "@effect/vitest"
+import * as ServiceConfig from "@tandem/service-kit/ServiceConfig"
+import { explain } from "@tandem/service-kit/StartupFault"
+import { Cause, Config, ConfigProvider, Effect, Exit, Redacted } from "effect"
+
+const complete = {
+  DATABASE_URL: "postgres://me:sesame@db:5432/orders",
+  BROKER_URL: "kafka://h1:9092,h2:9093",
+}
+
+const config = Config.all({
+  service: ServiceConfig.make({ port: 8080, corsOrigins: ["http://127.0.0.1:8080"] }),
+  feature: Config.url("FEATURE_URL").pipe(Config.withDefault(new URL("http://feature.test"))),
+})
+
+const read = (variables: Readonly<Record<string, string>>) =>
+  Effect.withConfigProvider(config, ConfigProvider.fromMap(new Map(Object.entries(variables))))
+
+const complaint = (variables: Readonly<Record<string, string>>) =>
+  Effect.map(Effect.exit(read(variables)), (exit) =>
+    Exit.isFailure(exit) ? explain("order-service", exit.cause) : "none",
+  )
+
+it.effect("what is not told has its default", () =>
+  Effect.gen(function* () {
+    const { service } = yield* read(complete)
+    expect(service).toMatchObject({
+      port: 8080,
+      host: "127.0.0.1",
+      databasePoolSize: 10,
+      brokerUrl: { _tag: "Kafka", brokers: ["h1:9092", "h2:9093"] },
+      corsOrigins: ["http://127.0.0.1:8080"],
+    })
+    expect(Redacted.value(service.databaseUrl)).toBe(complete.DATABASE_URL)
+  }),
+)
+
+it.effect("everything can be told", () =>
+  Effect.gen(function* () {
+    const { service } = yield* read({
+      ...complete,
+      PORT: "0",
+      HOST: "::1",
+      DATABASE_POOL_SIZE: "3",
+      BROKER_URL: "postgres://me:sesame@db/broker",
+      CORS_ORIGINS: "http://a.test, https://b.test:8443",
+    })
+    expect(service).toMatchObject({
+      port: 0,
+      host: "::1",
+      databasePoolSize: 3,
+      corsOrigins: ["http://a.test", "https://b.test:8443"],
+    })
+    expect(service.brokerUrl._tag === "Postgres" && Redacted.value(service.brokerUrl.url)).toBe(
+      "postgres://me:sesame@db/broker",
+    )
+  }),
+)
+
+it.effect("all that is wrong or missing is told at once, a line each, without a value", () =>
+  Effect.gen(function* () {
+    const told = yield* complaint({
+      PORT: "80808",
+      HOST: "0.0.0.0",
+      DATABASE_POOL_SIZE: "many",
+      BROKER_URL: "kafka://user:sesame@h1",
+      CORS_ORIGINS: "http://a.test/page",
+      FEATURE_URL: "sesame",
+    })
+    expect(told.split("\n")).toEqual([
+      "order-service cannot start, its configuration is wrong:",
+      "  PORT must be a whole number between 0 and 65535.",
+      "  HOST is reached from other machines, and nobody would be asked who he is: listen on 127.0.0.1, or say AUTH=off.",
+      "  DATABASE_URL is not set.",
+      "  DATABASE_POOL_SIZE must be a whole number between 1 and 1000.",
+      "  BROKER_URL must be kafka://host:9092,host:9092 or postgres://user:password@host:5432/database.",
+      "  CORS_ORIGINS must be origins separated by commas, such as http://127.0.0.1:8080, without a path.",
+      expect.stringMatching(/^ {2}FEATURE_URL /),
+    ])
+    expect(told).not.toContain("sesame")
+  }),
+)
+
+it.effect("each way of writing a variable wrong is refused", () =>
+  Effect.gen(function* () {
+    for (const [name, values] of Object.entries({
+      PORT: ["-1", "1.5", "1e3", "0x10", "eighty", "+80"],
+      DATABASE_URL: ["mysql://db/orders", "postgres://", "db", "postgres://h:port/x"],
+      BROKER_URL: ["kafka://", "kafka://h1", "kafka://h1:9092,", "kafka://h1:9092/x", "h1:9092", "amqp://h1:1"],
+      CORS_ORIGINS: ["*", "null", "shop.test", "http://shop.test/", "http://a.test,"],
+      HOST: ["0.0.0.0", "::", "192.168.1.2", "orders.example"],
+      AUTH: ["on", "OFF", "false"],
+    })) {
+      for (const value of values) expect(yield* complaint({ ...complete, [name]: value })).toContain(`\n  ${name} `)
+    }
+  }),
+)
+
+it.effect("a service that others reach starts when somebody says so in so many words", () =>
+  Effect.gen(function* () {
+    expect((yield* read({ ...complete, HOST: "0.0.0.0", AUTH: "off" })).service.host).toBe("0.0.0.0")
+  }),
+)
+
+it("what is no configuration is told in its own words, a bug by a hint at the log", () => {
+  expect(explain("order-service", Cause.fail(new Error("Something else listens.")))).toBe(
+    "order-service cannot start:\nSomething else listens.",
+  )
+  expect(explain("order-service", Cause.die(new Error("undefined is not a function")))).toBe(
+    "order-service stopped for an unexpected reason, which is in its log.",
+  )
+})

@@ -1,18 +1,17 @@
 import { OrderApi } from "@tandem/contracts/http/OrderApi"
-import { partitions, paymentRequestsTopic, paymentResultsTopic } from "@tandem/contracts/messages/Topics"
-import { Broker } from "@tandem/messaging/Broker"
+import { topics } from "@tandem/contracts/messages/Topics"
 import { messagingSchema } from "@tandem/messaging/MessagingSchema"
 import { Outbox } from "@tandem/messaging/Outbox"
 import * as Relay from "@tandem/messaging/Relay"
 import * as Topics from "@tandem/messaging/Topics"
 import * as KafkajsBroker from "@tandem/messaging-kafka/KafkajsBroker"
 import * as PostgresBroker from "@tandem/messaging-postgres/PostgresBroker"
+import * as BrokerHealth from "@tandem/service-kit/BrokerHealth"
 import * as Database from "@tandem/service-kit/Database"
-import { HealthChecks } from "@tandem/service-kit/Health"
 import * as HttpService from "@tandem/service-kit/HttpService"
 import * as ServiceConfig from "@tandem/service-kit/ServiceConfig"
 import * as ServiceMain from "@tandem/service-kit/ServiceMain"
-import { Config, Effect, Layer } from "effect"
+import { Config, Layer } from "effect"
 import { PageConfig } from "./config.js"
 import { OrdersRoutes } from "./http/OrdersRoutes.js"
 import { PageRoutes } from "./http/PageRoutes.js"
@@ -29,16 +28,6 @@ const broker = ({ brokerUrl }: ServiceConfig.ServiceConfig) =>
     ? KafkajsBroker.layer({ brokers: brokerUrl.brokers, clientId: name })
     : PostgresBroker.layer({ url: brokerUrl.url })
 
-const brokerHealth = Layer.scopedDiscard(
-  Effect.gen(function* () {
-    const { ping } = yield* Broker
-    const { register } = yield* HealthChecks
-    yield* register("broker", ping)
-  }),
-)
-
-const topics = [paymentRequestsTopic, paymentResultsTopic].map((topic) => ({ name: topic, partitions }))
-
 ServiceMain.run({
   name,
   config: Config.all({ service: ServiceConfig.make({ port: 8080 }), page: PageConfig }),
@@ -52,7 +41,7 @@ ServiceMain.run({
       PaymentResultsConsumer,
       Relay.layer(),
       Topics.layer(topics),
-      brokerHealth,
+      BrokerHealth.layer,
     ).pipe(
       Layer.provide(Layer.merge(Outbox.layer, PushHub.layer)),
       Layer.provide(Notifications.layer),

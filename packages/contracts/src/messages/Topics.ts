@@ -7,9 +7,6 @@ import { PaymentRequested } from "./PaymentRequested.js"
 import { PaymentSucceeded } from "./PaymentSucceeded.js"
 import { RefundRequested } from "./RefundRequested.js"
 
-/** Both topics are made with this many partitions; a live topic's count is never changed, for it would break the order per key. */
-export const partitions = 8
-
 /** The topic on which the order service asks. */
 export const paymentRequestsTopic = "payment-requests"
 
@@ -27,3 +24,9 @@ export const PaymentResult = Schema.Union(PaymentSucceeded, PaymentDeclined, Pay
 
 /** Everything that is said on `payment-results`. */
 export type PaymentResult = typeof PaymentResult.Type
+
+/** Every topic as it is made. A live topic's number of partitions is never changed, for that would break the order per key. */
+export const topics = [
+  { name: paymentRequestsTopic, partitions: 8 },
+  { name: paymentResultsTopic, partitions: 8 },
+] as const

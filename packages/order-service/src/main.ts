@@ -9,10 +9,10 @@ import * as PostgresBroker from "@tandem/messaging-postgres/PostgresBroker"
 import * as BrokerHealth from "@tandem/service-kit/BrokerHealth"
 import * as Database from "@tandem/service-kit/Database"
 import * as HttpService from "@tandem/service-kit/HttpService"
-import * as ServiceConfig from "@tandem/service-kit/ServiceConfig"
+import type { ServiceConfig } from "@tandem/service-kit/ServiceConfig"
 import * as ServiceMain from "@tandem/service-kit/ServiceMain"
-import { Config, Layer } from "effect"
-import { PageConfig } from "./config.js"
+import { Layer } from "effect"
+import { config } from "./config.js"
 import { OrdersRoutes } from "./http/OrdersRoutes.js"
 import { PageRoutes } from "./http/PageRoutes.js"
 import { PaymentResultsConsumer } from "./messages/PaymentResultsConsumer.js"
@@ -23,14 +23,14 @@ import { Notifications } from "./sql/Notifications.js"
 
 const name = "order-service"
 
-const broker = ({ brokerUrl }: ServiceConfig.ServiceConfig) =>
+const broker = ({ brokerUrl }: ServiceConfig) =>
   brokerUrl._tag === "Kafka"
     ? KafkajsBroker.layer({ brokers: brokerUrl.brokers, clientId: name })
     : PostgresBroker.layer({ url: brokerUrl.url })
 
 ServiceMain.run({
   name,
-  config: Config.all({ service: ServiceConfig.make({ port: 8080 }), page: PageConfig }),
+  config,
   app: ({ service, page }) =>
     Layer.mergeAll(
       HttpService.layer({

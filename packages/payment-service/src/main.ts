@@ -9,26 +9,24 @@ import * as PostgresBroker from "@tandem/messaging-postgres/PostgresBroker"
 import * as BrokerHealth from "@tandem/service-kit/BrokerHealth"
 import * as Database from "@tandem/service-kit/Database"
 import * as HttpService from "@tandem/service-kit/HttpService"
-import * as ServiceConfig from "@tandem/service-kit/ServiceConfig"
+import type { ServiceConfig } from "@tandem/service-kit/ServiceConfig"
 import * as ServiceMain from "@tandem/service-kit/ServiceMain"
-import { Config, Layer } from "effect"
+import { Layer } from "effect"
+import { config } from "./config.js"
 import { AccountsRoutes } from "./http/AccountsRoutes.js"
 import { PaymentRequestsConsumer } from "./messages/PaymentRequestsConsumer.js"
 import { ledgerSchema, paymentSchema } from "./sql/migrations/payments.js"
 
 const name = "payment-service"
 
-/** The order service's page calls from its own origin. */
-const pageOrigins = ["http://127.0.0.1:8080", "http://localhost:8080"]
-
-const broker = ({ brokerUrl }: ServiceConfig.ServiceConfig) =>
+const broker = ({ brokerUrl }: ServiceConfig) =>
   brokerUrl._tag === "Kafka"
     ? KafkajsBroker.layer({ brokers: brokerUrl.brokers, clientId: name })
     : PostgresBroker.layer({ url: brokerUrl.url })
 
 ServiceMain.run({
   name,
-  config: Config.all({ service: ServiceConfig.make({ port: 8081, corsOrigins: pageOrigins }) }),
+  config,
   app: ({ service }) =>
     Layer.mergeAll(
       HttpService.layer({ api: PaymentApi, routes: AccountsRoutes }),

@@ -1,154 +1,117 @@
-import type { SqlClient, SqlError } from "@effect/sql"
-import { Effect } from "effect"
+import type { SubscribeOptions } from "@tandem/messaging/Broker"
+import { nextId } from "@tandem/messaging/Ids"
+import { Cause, Effect, Option, type Scope } from "effect"
+import { rebalance } from "./Assignment.js"
+import { answeredWithin, type BrokerDatabase, reason } from "./BrokerDatabase.js"
+import * as GroupTable from "./GroupTable.js"
+import { Leases } from "./Leases.js"
+import * as RetrySchedules from "./RetrySchedules.js"
 
-/** How long a member and its partitions outlive its last sign of life, in seconds of the database's clock. */
-const leaseSeconds = 3
+/** A little under a second, so that an offset is stored a second after it was acknowledged at the latest. */
+const heartbeat = "800 millis"
 
-/** A partition that this member owns, and how far it is. */
-export interface Owned {
-  readonly topic: string
-  readonly partition: number
-  readonly epoch: string
-  /** The next offset to read. */
-  position: bigint
-  /** The offset below which everything is acknowledged. */
-  acknowledged: bigint
-  /** A batch is with the consumer. */
-  outstanding: boolean
-}
+/** While others have yet to surrender what is this member's due, or a topic is not there. */
+const impatientHeartbeat = "200 millis"
 
-/** The name of a partition as a map's key. */
-export const keyOf = (topic: string, partition: number): string => `${partition}/${topic}`
+/** A shutdown waits no longer than this for the database; what is not given back runs out by itself. */
+const leavingPatience = "2 seconds"
 
-/** One member of a consumer group: what it owns, and the statements that keep it so. */
+/** A member of a consumer group, for as long as its scope. */
 export interface Membership {
-  readonly owned: ReadonlyMap<string, Owned>
-  /**
-   * One sign of life: stores offsets, renews what is owned, gives back what is more than a fair share and has no batch with the
-   * consumer, takes what is free. A zombie finds its epochs gone here, and forgets those partitions.
-   */
-  readonly beat: Effect.Effect<void, SqlError.SqlError>
-  /** Stores offsets and gives everything back. */
-  readonly leave: Effect.Effect<void, SqlError.SqlError>
+  readonly identity: GroupTable.Identity
+  readonly leases: Leases
+  /** Dies once the heartbeat has died of a bug: the member would read nothing more. */
+  readonly check: Effect.Effect<void>
 }
 
-interface PartitionRow {
-  readonly topic: string
-  readonly partition: number
-  readonly owner: string | null
-  readonly free: boolean
-}
-
-/** Members take turns over the partitions in order: everybody comes to the same assignment without a leader. */
-const shareOf = (
-  rows: ReadonlyArray<PartitionRow>,
-  members: ReadonlyArray<string>,
-  me: string,
-): ReadonlyArray<PartitionRow> => rows.filter((_, index) => members[index % members.length] === me)
-
-/** Joins a group; the first `beat` takes partitions. */
+/**
+ * Joins a group: a heartbeat renews the leases and stores their offsets, sees who else is there, takes and surrenders partitions
+ * toward a fair share. A partition is surrendered when its batch in hand is acknowledged. Outages are waited for. Closing the scope
+ * gives everything back with its offsets.
+ */
 export const join = (
-  sql: SqlClient.SqlClient,
-  group: string,
-  topics: ReadonlyArray<string>,
-  member: string,
-): Membership => {
-  const owned = new Map<string, Owned>()
-  const columns = (partitions: ReadonlyArray<Owned>) =>
-    sql`unnest(
-      ${partitions.map(({ topic }) => topic)}::text[],
-      ${partitions.map(({ partition }) => partition)}::integer[],
-      ${partitions.map(({ epoch }) => epoch)}::bigint[],
-      ${partitions.map(({ acknowledged }) => acknowledged.toString())}::bigint[]
-    ) AS mine (topic, partition, epoch, acknowledged)`
+  { sql, run }: BrokerDatabase,
+  { group, topics }: SubscribeOptions,
+): Effect.Effect<Membership, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const identity = { group, member: yield* nextId, topics: [...new Set(topics)] }
+    const leases = new Leases()
+    const turn = yield* Effect.makeSemaphore(1)
+    let hasLeft = false
+    let death = Option.none<Cause.Cause<unknown>>()
+    let isFailing = false
 
-  /** Only the holder of the epoch stores an offset; answers what is still held. */
-  const store = (partitions: ReadonlyArray<Owned>, release: boolean) =>
-    sql<{ topic: string; partition: number }>`
-      UPDATE group_partitions SET
-        committed = greatest(committed, mine.acknowledged),
-        owner = ${release ? sql`NULL` : sql`owner`},
-        expires_at = ${release ? sql`'-infinity'` : sql`clock_timestamp() + make_interval(secs => ${leaseSeconds})`}
-      FROM ${columns(partitions)}
-      WHERE group_name = ${group} AND group_partitions.topic = mine.topic
-        AND group_partitions.partition = mine.partition
-        AND group_partitions.epoch = mine.epoch AND owner = ${member}::uuid
-      RETURNING mine.topic, mine.partition`
-
-  const renew = Effect.gen(function* () {
-    if (owned.size === 0) return
-    const held = yield* store([...owned.values()], false)
-    const keys = new Set(held.map(({ topic, partition }) => keyOf(topic, partition)))
-    for (const key of [...owned.keys()]) if (!keys.has(key)) owned.delete(key)
-  })
-
-  const announce = sql`
-    INSERT INTO group_members (group_name, member, topics, expires_at)
-    VALUES (${group}, ${member}::uuid, ${[...topics]}::text[], clock_timestamp() + make_interval(secs => ${leaseSeconds}))
-    ON CONFLICT (group_name, member) DO UPDATE SET expires_at = excluded.expires_at`
-
-  const rebalance = Effect.gen(function* () {
-    yield* sql`DELETE FROM group_members WHERE group_name = ${group} AND expires_at < clock_timestamp()`
-    yield* sql`
-      INSERT INTO group_partitions (group_name, topic, partition)
-      SELECT ${group}, topic, partition FROM partitions WHERE topic = ANY(${[...topics]}::text[])
-      ORDER BY topic, partition ON CONFLICT DO NOTHING`
-    const members = yield* sql<{ member: string }>`
-      SELECT member FROM group_members WHERE group_name = ${group} AND topics && ${[...topics]}::text[] ORDER BY member`
-    const rows = yield* sql<PartitionRow>`
-      SELECT topic, partition, owner, owner IS NULL OR expires_at < clock_timestamp() AS free
-      FROM group_partitions WHERE group_name = ${group} AND topic = ANY(${[...topics]}::text[]) ORDER BY topic, partition`
-    const share = shareOf(
-      rows,
-      members.map((row) => row.member),
-      member,
-    )
-    const wanted = new Set(share.map(({ topic, partition }) => keyOf(topic, partition)))
-    const surplus = [...owned].filter(([key, { outstanding }]) => !wanted.has(key) && !outstanding)
-    if (surplus.length > 0) {
-      for (const [key] of surplus) owned.delete(key)
-      yield* store(
-        surplus.map(([, partition]) => partition),
-        true,
+    const beat = Effect.gen(function* () {
+      leases.surrenderable.unsafeClose()
+      const known = leases.all()
+      const kept = yield* run(GroupTable.renew(sql, identity, known))
+      const lost = known.filter((lease) => !kept.has(lease))
+      leases.drop(lost)
+      if (lost.length > 0) yield* Effect.logInfo(`${group}: ${lost.length} partition(s) went to another member`)
+      const members = yield* run(GroupTable.members(sql, group))
+      const rows = yield* run(GroupTable.partitions(sql, identity))
+      const plan = rebalance(
+        identity.member,
+        members,
+        rows.map((row) => leases.state(row)),
       )
-    }
-    const free = share.filter((row) => row.free && !owned.has(keyOf(row.topic, row.partition)))
-    if (free.length > 0) yield* take(free)
-  })
-
-  const take = (free: ReadonlyArray<PartitionRow>) =>
-    Effect.gen(function* () {
-      const taken = yield* sql<{ topic: string; partition: number; epoch: string; committed: string }>`
-        UPDATE group_partitions SET owner = ${member}::uuid, epoch = epoch + 1,
-          expires_at = clock_timestamp() + make_interval(secs => ${leaseSeconds})
-        FROM unnest(
-          ${free.map(({ topic }) => topic)}::text[], ${free.map(({ partition }) => partition)}::integer[]
-        ) AS free (topic, partition)
-        WHERE group_name = ${group} AND group_partitions.topic = free.topic
-          AND group_partitions.partition = free.partition
-          AND (owner IS NULL OR expires_at < clock_timestamp())
-        RETURNING free.topic, free.partition, epoch, committed`
-      for (const { topic, partition, epoch, committed } of taken) {
-        const position = BigInt(committed)
-        owned.set(keyOf(topic, partition), {
-          topic,
-          partition,
-          epoch,
-          position,
-          acknowledged: position,
-          outstanding: false,
-        })
+      const leaving = leases.surrender(plan.surrender)
+      if (leaving.length > 0) {
+        yield* run(GroupTable.surrender(sql, identity, leaving))
+        leases.drop(leaving)
       }
+      if (plan.take.length > 0 && !hasLeft) leases.add(yield* run(GroupTable.take(sql, identity, plan.take)))
+      return plan.isShort || new Set(rows.map(({ topic }) => topic)).size < identity.topics.length
     })
 
-  return {
-    owned,
-    beat: Effect.zipRight(Effect.zipRight(announce, renew), rebalance),
-    leave: Effect.gen(function* () {
-      const all = [...owned.values()]
-      owned.clear()
-      if (all.length > 0) yield* store(all, true)
-      yield* sql`DELETE FROM group_members WHERE group_name = ${group} AND member = ${member}::uuid`
-    }),
-  }
-}
+    // A beat that has begun is finished even when nobody waits for it, and leaving takes its turn after it: otherwise a late
+    // renewal could follow the farewell.
+    const whole = turn.withPermits(1)(Effect.suspend(() => (hasLeft ? Effect.succeed(false) : beat)))
+    const beats = Effect.disconnect(Effect.uninterruptible(whole)).pipe(
+      Effect.tapError((fault) => {
+        if (isFailing) return Effect.void
+        isFailing = true
+        return Effect.logWarning(`${group} cannot reach its broker for now, trying on: ${String(reason(fault))}`)
+      }),
+      Effect.retry(RetrySchedules.outage),
+      Effect.tap(() => {
+        if (!isFailing) return Effect.void
+        isFailing = false
+        return Effect.logInfo(`${group} reaches its broker again`)
+      }),
+      Effect.flatMap((isImpatient) =>
+        Effect.timeoutOption(leases.surrenderable.await, isImpatient ? impatientHeartbeat : heartbeat),
+      ),
+      Effect.forever,
+      Effect.withTracerEnabled(false),
+    )
+
+    const leave = Effect.gen(function* () {
+      yield* run(GroupTable.surrender(sql, identity, leases.all()))
+      yield* run(GroupTable.leave(sql, identity))
+    }).pipe(turn.withPermits(1), Effect.withTracerEnabled(false))
+
+    yield* Effect.addFinalizer(() =>
+      Effect.suspend(() => {
+        hasLeft = true
+        return Effect.disconnect(leave)
+      }).pipe(
+        answeredWithin(leavingPatience),
+        Effect.catchAll((fault) => Effect.logDebug(`${group}: the leases were not given back, they run out`, fault)),
+      ),
+    )
+    yield* beats.pipe(
+      Effect.onError((cause) =>
+        Effect.sync(() => {
+          death = Option.some(cause)
+          leases.readable.unsafeOpen()
+        }),
+      ),
+      Effect.forkScoped,
+    )
+    return {
+      identity,
+      leases,
+      check: Effect.suspend(() => (Option.isSome(death) ? Effect.die(Cause.squash(death.value)) : Effect.void)),
+    }
+  })

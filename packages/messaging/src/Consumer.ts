@@ -94,6 +94,8 @@ export const make = <A, E, R>(options: ConsumerOptions<A, E, R>) =>
         Effect.catchTag("TooManyDeadLetters", (fault) =>
           Effect.zipRight(Ref.set(stopped, fault), Effect.logError(fault.message)),
         ),
+        // A span a statement that nobody exports is a tenth of the work of a batch.
+        Effect.withTracerEnabled(false),
         Effect.forkScoped,
       )
     const check = Effect.flatMap(Ref.get(stopped), (fault) => (fault === undefined ? Effect.void : Effect.fail(fault)))

@@ -32,6 +32,8 @@ export const make = (name: string, owner: string): Effect.Effect<Lease, never, S
     yield* Effect.addFinalizer(() =>
       sql`DELETE FROM relay_leases WHERE name = ${name} AND owner = ${owner}::uuid`.pipe(
         guardDefects,
+        // Otherwise the timeout could not end the wait: finalizers run uninterruptibly.
+        Effect.interruptible,
         Effect.timeout("1 second"),
         // The lease runs out by itself; a database that is gone must not hold up the shutdown.
         Effect.catchAll((error) => Effect.logDebug("the lease was not handed back", error)),

@@ -62,29 +62,25 @@ const drain = (options: RelayOptions, healthy: Ref.Ref<boolean>) =>
     const limit = options.batchSize ?? 1_000
     const idle = Effect.timeoutOption(outbox.signalled, options.pollInterval ?? Duration.millis(15))
     const floor = yield* Ref.make(0n)
-    const read = (inFlight: ReadonlyArray<string>) =>
-      Effect.flatMap(Ref.get(floor), (from) => guardDefects(OutboxTable.lowest(from, inFlight, limit)))
+    const read = (acknowledged: ReadonlyArray<string>, inFlight: ReadonlyArray<string>) =>
+      Effect.flatMap(Ref.get(floor), (from) =>
+        guardDefects(OutboxTable.removeAndRead(acknowledged, from, inFlight, limit)),
+      )
     const work = Effect.gen(function* () {
-      let batch = yield* read([])
+      let batch = yield* read([], [])
       let acknowledged: ReadonlyArray<string> = []
       while (true) {
-        if (batch.length === 0 && acknowledged.length === 0) {
-          yield* idle
-          batch = yield* read([])
+        if (batch.length === 0) {
+          if (acknowledged.length === 0) yield* idle
+          batch = yield* read(acknowledged, [])
+          acknowledged = []
           continue
         }
-        // One batch is being published, the one before deleted and the one after read, all at once. A fault of any throws
-        // the three away and reads again: rows may be published twice, never out of order and never lost.
+        // While one batch is being published the one before is deleted and the one after is read. A fault of either throws both away
+        // and reads again: rows may be published twice, never out of order and never lost.
         const ids = batch.map((row) => row.id)
-        const [ahead] = yield* Effect.all(
-          [
-            read([...acknowledged, ...ids]),
-            batch.length === 0 ? Effect.void : publish(batch),
-            acknowledged.length === 0 ? Effect.void : guardDefects(OutboxTable.remove(acknowledged)),
-          ],
-          { concurrency: "unbounded" },
-        )
-        if (ids.length > 0) yield* recovered(healthy)
+        const [ahead] = yield* Effect.all([read(acknowledged, ids), publish(batch)], { concurrency: 2 })
+        yield* recovered(healthy)
         acknowledged = ids
         batch = ahead
       }

@@ -147,8 +147,15 @@ describe("the relay's floor", () => {
       yield* Deferred.succeed(commit, undefined)
       yield* Fiber.joinAll([reader, writer])
       expect(yield* OutboxTable.advance(0n, mark)).toBe(1n)
-      const rows = yield* OutboxTable.lowest(0n, [], 10)
-      yield* OutboxTable.remove(rows.map((row) => row.id))
+      const rows = yield* OutboxTable.removeAndRead([], 0n, [], 10)
+      expect(
+        yield* OutboxTable.removeAndRead(
+          rows.map((row) => row.id),
+          0n,
+          [],
+          10,
+        ),
+      ).toEqual([])
       expect(yield* OutboxTable.advance(0n, yield* OutboxTable.watermark)).toBe(3n)
     }).pipe(Effect.provide(layer)),
   )

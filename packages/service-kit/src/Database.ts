@@ -4,6 +4,7 @@ import { type MigrationNamespace, migrate } from "@tandem/messaging/Migrations"
 import { Context, Data, Duration, Effect, Layer, Redacted, Schedule } from "effect"
 import { Pool } from "pg"
 import { HealthChecks } from "./Health.js"
+import { PreparedClient } from "./PreparedClient.js"
 import { isUnreachable } from "./SqlFaults.js"
 
 /** A service's own database. */
@@ -61,6 +62,7 @@ const client = (options: DatabaseOptions, max: number, timeouts: Timeouts) =>
     acquire: Effect.acquireRelease(
       Effect.sync(() => {
         const pool = new Pool({
+          Client: PreparedClient,
           connectionString: Redacted.value(options.url),
           application_name: options.applicationName,
           max,

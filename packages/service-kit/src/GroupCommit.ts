@@ -47,7 +47,9 @@ export const make = <A, B, E = never, R = never>(
   Effect.gen(function* () {
     const { name, run, maxInFlight = 2, maxBatch = 500, maxWaiting = 10_000, isShared = isUnreachable } = options
     const runtime = yield* Effect.runtime<R>()
-    const fork = Runtime.runFork(runtime)
+    // A shared statement belongs to no request's trace, and a span for each costs more than the rest of its way through here.
+    const fork = <A1, E1>(self: Effect.Effect<A1, E1, R>) =>
+      Runtime.runFork(runtime)(Effect.withTracerEnabled(self, false))
     let waiting: Array<Waiting<A, B, E>> = []
     let inFlight = 0
     let closed = false

@@ -27,6 +27,16 @@ const built = await buildFrom([
   async () => ((await step("page", buildPage)) ? 0 : 1),
 ])
 await step("types of the tests", () => runTool("typescript", "bin/tsc", ["-p", "tsconfig.test.json"]))
+// Checked with the sources of everything that they import, so two projects stand for all packages that use Effect.
+await step("Effect diagnostics", async () => {
+  const codes = []
+  for (const name of ["order-service", "payment-service"]) {
+    const project = `packages/${name}/tsconfig.json`
+    const flags = ["diagnostics", "--strict", "--format", "text", "--severity", "error,warning", "--project", project]
+    codes.push(await runTool("@effect/language-service", "cli.js", flags))
+  }
+  return Math.max(...codes)
+})
 await step("lint and format", () => runTool("@biomejs/biome", "bin/biome", ["check", "--error-on-warnings"]))
 await step("architecture", () =>
   runTool("dependency-cruiser", "bin/dependency-cruise.mjs", ["packages", "--config", ".dependency-cruiser.cjs"]),

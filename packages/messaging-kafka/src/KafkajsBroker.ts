@@ -87,9 +87,8 @@ const make = (options: KafkajsBrokerOptions) =>
         .use("publish", (connected) => connected.sendBatch({ acks: -1, topicMessages: byTopic(messages) }))
         .pipe(
           Effect.asVoid,
-          Effect.catchAll(
-            (fault): Effect.Effect<never, BrokerUnavailable | BatchTooLarge> =>
-              Effect.fail(isTooLarge(fault.cause) ? new BatchTooLarge({ messages: messages.length }) : fault),
+          Effect.mapError((fault): BrokerUnavailable | BatchTooLarge =>
+            isTooLarge(fault.cause) ? new BatchTooLarge({ messages: messages.length }) : fault,
           ),
         )
 

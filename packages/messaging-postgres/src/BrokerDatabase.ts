@@ -3,7 +3,7 @@ import { type Migrator, SqlClient, type SqlError } from "@effect/sql"
 import { PgClient } from "@effect/sql-pg"
 import { migrate } from "@tandem/messaging/Migrations"
 import { guardDefects } from "@tandem/messaging/Transaction"
-import { Context, type Duration, Effect, Redacted, type Scope } from "effect"
+import { Context, Data, type Duration, Effect, Redacted, type Scope } from "effect"
 import { Pool } from "pg"
 import { brokerSchema } from "./BrokerSchema.js"
 
@@ -102,16 +102,23 @@ export const make = (options: BrokerDatabaseOptions): Effect.Effect<BrokerDataba
     }
   })
 
+/** The database did not answer in time; the statement may yet have its effect. */
+export class NoAnswer extends Data.TaggedError("NoAnswer") {
+  override get message(): string {
+    return "the database does not answer"
+  }
+}
+
 /**
  * Fails when there is no answer in time, also where the caller may not be interrupted. The statement may yet have its effect
  * afterwards.
  */
 export const answeredWithin =
   (patience: Duration.DurationInput) =>
-  <A, E>(self: Effect.Effect<A, E>): Effect.Effect<A, E | Error> =>
+  <A, E>(self: Effect.Effect<A, E>): Effect.Effect<A, E | NoAnswer> =>
     Effect.timeoutFail(Effect.interruptible(self), {
       duration: patience,
-      onTimeout: () => new Error("the database does not answer"),
+      onTimeout: () => new NoAnswer(),
     })
 
 /** What the database said, for a person: the driver's fault below the one that only says that there was one. */

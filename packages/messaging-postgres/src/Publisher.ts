@@ -1,7 +1,7 @@
 import { BatchTooLarge, BrokerUnavailable } from "@tandem/messaging/Broker"
 import { maximumMessageBytes, type OutgoingMessage } from "@tandem/messaging/Message"
 import { partitionOf } from "@tandem/messaging/Partitioner"
-import { Effect } from "effect"
+import { Data, Effect } from "effect"
 import { answeredWithin, type BrokerDatabase, type DatabaseFault, reason } from "./BrokerDatabase.js"
 import * as RecordTable from "./RecordTable.js"
 import * as TopicTable from "./TopicTable.js"
@@ -11,6 +11,12 @@ const statementBytes = 8_000_000
 
 /** A statement ends after 10 s at the server; a server that does not even say so is given up a little later. */
 const patience = "12 seconds"
+
+class NoSuchTopic extends Data.TaggedError("NoSuchTopic")<{ readonly topic: string }> {
+  override get message(): string {
+    return `there is no topic ${this.topic}`
+  }
+}
 
 interface Sized {
   readonly record: RecordTable.NewRecord
@@ -33,7 +39,7 @@ export const make = (database: BrokerDatabase) =>
         const found = yield* database.run(TopicTable.partitions(database.sql, unknown))
         for (const [topic, count] of found) partitions.set(topic, count)
         const missing = unknown.find((topic) => !found.has(topic))
-        if (missing !== undefined) return yield* Effect.fail(new Error(`there is no topic ${missing}`))
+        if (missing !== undefined) return yield* new NoSuchTopic({ topic: missing })
       })
 
     /** Messages without a key take turns. */

@@ -33,7 +33,7 @@ export const layer = (options: RelayOptions = {}): Layer.Layer<never, never, Out
       const lease = yield* Lease.make("relay", owner)
       const healthy = yield* Ref.make(true)
       const shift = Effect.gen(function* () {
-        if (yield* lease.hold) yield* Effect.raceFirst(keep(lease), drain(options, healthy))
+        if (yield* lease.hold) return yield* Effect.raceFirst(keep(lease), drain(options, healthy))
         yield* Effect.sleep(Lease.leaseInterval)
       })
       yield* shift.pipe(

@@ -131,9 +131,7 @@ const ofDeclaredError = (error: unknown): HttpServerResponse.HttpServerResponse 
 
 const encodeDeclared = Schema.encodeUnknownOption(Schema.Union(...Object.values(declared)))
 
-const DecodeError = Schema.parseJson(
-  Schema.Struct({ _tag: Schema.Literal("HttpApiDecodeError"), message: Schema.String }),
-)
+const DecodeError = Schema.parseJson(Schema.TaggedStruct("HttpApiDecodeError", { message: Schema.String }))
 
 /** HttpApi's own words for a request or a response that does not fit, or undefined for any other 400. */
 const decodeError = ({ body }: HttpServerResponse.HttpServerResponse): string | undefined => {

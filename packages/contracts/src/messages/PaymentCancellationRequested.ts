@@ -5,11 +5,12 @@ import { Reason } from "../OrderStatus.js"
 import { UserId } from "../UserId.js"
 
 /** The order service asks that an order be not paid, or that its payment be taken back. Topic `payment-requests`, key `userId`. */
-export class PaymentCancellationRequested extends Schema.TaggedClass<PaymentCancellationRequested>(
+export class PaymentCancellationRequested extends Schema.TaggedClass<PaymentCancellationRequested>()(
   "PaymentCancellationRequested",
-)("PaymentCancellationRequested", {
-  orderId: OrderId,
-  userId: UserId,
-  amount: Amount,
-  reason: Reason,
-}) {}
+  {
+    orderId: OrderId,
+    userId: UserId,
+    amount: Amount,
+    reason: Reason,
+  },
+) {}

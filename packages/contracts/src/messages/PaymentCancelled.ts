@@ -5,7 +5,7 @@ import { Reason } from "../OrderStatus.js"
 import { UserId } from "../UserId.js"
 
 /** The order was cancelled before it was paid. Topic `payment-results`, key `userId`. */
-export class PaymentCancelled extends Schema.TaggedClass<PaymentCancelled>("PaymentCancelled")("PaymentCancelled", {
+export class PaymentCancelled extends Schema.TaggedClass<PaymentCancelled>()("PaymentCancelled", {
   orderId: OrderId,
   userId: UserId,
   amount: Amount,

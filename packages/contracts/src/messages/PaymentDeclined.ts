@@ -5,7 +5,7 @@ import { Reason } from "../OrderStatus.js"
 import { UserId } from "../UserId.js"
 
 /** The order is not paid, and never will be. Topic `payment-results`, key `userId`. */
-export class PaymentDeclined extends Schema.TaggedClass<PaymentDeclined>("PaymentDeclined")("PaymentDeclined", {
+export class PaymentDeclined extends Schema.TaggedClass<PaymentDeclined>()("PaymentDeclined", {
   orderId: OrderId,
   userId: UserId,
   amount: Amount,

@@ -5,7 +5,7 @@ import { Reason } from "../OrderStatus.js"
 import { UserId } from "../UserId.js"
 
 /** The order was paid and the money is given back. Topic `payment-results`, key `userId`. */
-export class PaymentRefunded extends Schema.TaggedClass<PaymentRefunded>("PaymentRefunded")("PaymentRefunded", {
+export class PaymentRefunded extends Schema.TaggedClass<PaymentRefunded>()("PaymentRefunded", {
   orderId: OrderId,
   userId: UserId,
   amount: Amount,

@@ -4,7 +4,7 @@ import { OrderId } from "../OrderId.js"
 import { UserId } from "../UserId.js"
 
 /** The order is paid. Topic `payment-results`, key `userId`; `balanceAfter` is what the payment left, in minor units. */
-export class PaymentSucceeded extends Schema.TaggedClass<PaymentSucceeded>("PaymentSucceeded")("PaymentSucceeded", {
+export class PaymentSucceeded extends Schema.TaggedClass<PaymentSucceeded>()("PaymentSucceeded", {
   orderId: OrderId,
   userId: UserId,
   amount: Amount,

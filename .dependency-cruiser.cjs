@@ -1,4 +1,4 @@
-// The import rules of the house (docs/architecture.md): imports run downward only.
+// The import rules of the house (README, "The house"): imports run downward only.
 const below = {
   contracts: [],
   messaging: [],

@@ -39,7 +39,7 @@ export class Notifications extends Context.Tag("@tandem/order-service/Notificati
   Notifications,
   {
     /**
-     * Numbers and writes notices inside the caller's transaction, two statements however many; two of one user get consecutive
+     * Numbers and writes notices inside the caller's transaction, one statement however many; two of one user get consecutive
      * numbers in the array's order. The counters stay locked until the commit, so whoever sees n sees n − 1.
      */
     readonly append: (
@@ -92,31 +92,34 @@ export class Notifications extends Context.Tag("@tandem/order-service/Notificati
 }
 
 const append = (sql: SqlClient.SqlClient, notices: ReadonlyArray<Notice>) =>
-  Effect.gen(function* () {
-    const counts = new Map<string, number>()
-    for (const { userId } of notices) counts.set(userId, (counts.get(userId) ?? 0) + 1)
-    const users = [...counts.keys()].sort()
-    // In the order of the users, so that two transactions queue up and do not deadlock.
-    const counters = yield* sql<{ userId: string; seq: string }>`
-      INSERT INTO notification_counters (user_id, seq)
-      SELECT user_id, n FROM unnest(${users}::text[], ${users.map((user) => counts.get(user) ?? 0)}::bigint[])
-        WITH ORDINALITY AS told (user_id, n, position)
-      ORDER BY position
-      ON CONFLICT (user_id) DO UPDATE SET seq = notification_counters.seq + excluded.seq
-      RETURNING user_id AS "userId", seq`
-    const next = new Map(counters.map((row) => [row.userId, Number(row.seq) - (counts.get(row.userId) ?? 0)]))
-    const frames = notices.map((notice): OrderStatusChanged => {
-      const seq = (next.get(notice.userId) ?? 0) + 1
-      next.set(notice.userId, seq)
-      return { type: "order-status-changed", seq, ...notice }
-    })
-    yield* sql`
-      INSERT INTO notifications (user_id, seq, order_id, amount, status, reason, at)
-      SELECT * FROM unnest(
-        ${frames.map((frame) => frame.userId)}::text[], ${frames.map((frame) => frame.seq)}::bigint[],
-        ${frames.map((frame) => frame.orderId)}::uuid[], ${frames.map((frame) => frame.amount)}::bigint[],
-        ${frames.map((frame) => frame.status)}::text[], ${frames.map((frame) => frame.reason)}::text[],
-        ${frames.map((frame) => frame.at)}::timestamptz[]
-      )`
-    return frames
-  })
+  Effect.map(
+    sql<{ seq: string }>`
+      WITH told AS (
+        SELECT * FROM unnest(
+          ${notices.map((notice) => notice.userId)}::text[], ${notices.map((notice) => notice.orderId)}::uuid[],
+          ${notices.map((notice) => notice.amount)}::bigint[], ${notices.map((notice) => notice.status)}::text[],
+          ${notices.map((notice) => notice.reason)}::text[], ${notices.map((notice) => notice.at)}::timestamptz[]
+        ) WITH ORDINALITY AS notice (user_id, order_id, amount, status, reason, at, position)
+      ), counted AS (
+        SELECT user_id, count(*) AS n FROM told GROUP BY user_id
+      ), counter AS (
+        -- In the order of the users, so that two transactions queue up and do not deadlock.
+        INSERT INTO notification_counters (user_id, seq) SELECT user_id, n FROM counted ORDER BY user_id
+        ON CONFLICT (user_id) DO UPDATE SET seq = notification_counters.seq + excluded.seq
+        RETURNING user_id, seq
+      ), numbered AS (
+        SELECT told.*,
+          counter.seq - counted.n + row_number() OVER (PARTITION BY told.user_id ORDER BY told.position) AS seq
+        FROM told JOIN counted USING (user_id) JOIN counter USING (user_id)
+      ), written AS (
+        INSERT INTO notifications (user_id, seq, order_id, amount, status, reason, at)
+        SELECT user_id, seq, order_id, amount, status, reason, at FROM numbered
+      )
+      SELECT seq FROM numbered ORDER BY position`,
+    (rows) =>
+      notices.map((notice, index): OrderStatusChanged => {
+        const row = rows[index]
+        if (row === undefined) throw new Error("a notice was not numbered")
+        return { type: "order-status-changed", seq: Number(row.seq), ...notice }
+      }),
+  )

@@ -25,7 +25,7 @@ export interface Settled {
 }
 
 /**
- * Gives a batch of payment results its effect, inside the caller's transaction: status, history, notifications; four
+ * Gives a batch of payment results its effect, inside the caller's transaction: status, history, notifications; three
  * statements however large the batch. Optimistic: reads without locks and writes under the version that it read. Try again
  * with `lock` after a conflict.
  */

@@ -10,7 +10,8 @@ import { type Problem, problemResponse, statusHeaders } from "./ProblemDetails.j
 import type { RouteTable } from "./RouteTable.js"
 import { isTechnical } from "./SqlFaults.js"
 
-const unavailableDetail = "Something that this needs is not there at the moment; nothing was decided, try again."
+const unavailableDetail =
+  "Something that this needs is not there at the moment. Whether a change was made may be unknown: look before asking again."
 
 /** A technical fault hits every request of a moment alike: it is told once in so many ms. */
 const quietPeriod = 1_000

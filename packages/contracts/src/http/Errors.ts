@@ -18,7 +18,7 @@ export class OrderNotFound extends Schema.TaggedError<OrderNotFound>()("OrderNot
 export class AccountNotFound extends Schema.TaggedError<AccountNotFound>()("AccountNotFound", detail) {}
 /** All that the account was ever topped up with would pass 2^53−1 minor units. */
 export class FundingLimitExceeded extends Schema.TaggedError<FundingLimitExceeded>()("FundingLimitExceeded", detail) {}
-/** Something that the service needs is not there at the moment; nothing was decided, the caller may try again. */
+/** Something that the service needs is not there at the moment. After a lost commit it is unknown whether a change was made. */
 export class ServiceUnavailable extends Schema.TaggedError<ServiceUnavailable>()("ServiceUnavailable", detail) {}
 
 /** The wire form of every declared error, by name. */

@@ -46,7 +46,8 @@ export const insertNew = (sql: SqlClient.SqlClient, { payments }: Settlement, at
 export const updateChanged = (sql: SqlClient.SqlClient, { payments }: Settlement, at: string): Statement.Fragment => {
   const changed = payments.flatMap(({ before, after }) => (before === undefined ? [] : [{ before, after }]))
   return sql`
-    UPDATE payments SET status = changed.status, reason = changed.reason, updated_at = ${at}::timestamptz
+    UPDATE payments SET status = changed.status, reason = changed.reason,
+      updated_at = greatest(payments.updated_at, ${at}::timestamptz)
     FROM unnest(
       ${changed.map(({ after }) => after.orderId)}::uuid[], ${changed.map(({ before }) => before.status)}::text[],
       ${changed.map(({ after }) => after.status)}::text[], ${changed.map(({ after }) => after.reason)}::text[]

@@ -28,9 +28,12 @@ export const settlePayments = (
   options: { readonly lock: boolean },
 ): Effect.Effect<Settlement, SqlError.SqlError | VersionConflict, SqlClient.SqlClient> =>
   Effect.gen(function* () {
+    const userIds = [...new Set(commands.map((command) => command.userId))]
+    // Before anything else is read: what the accounts' last owner decided is then there to be seen.
+    const locked = options.lock ? yield* readAccounts(userIds, true) : undefined
     const payments = yield* Payments.readPayments([...new Set(commands.map((command) => command.orderId))])
     // As late as possible: every moment between here and the write is one in which a top-up can come between.
-    const accounts = yield* readAccounts([...new Set(commands.map((command) => command.userId))], options.lock)
+    const accounts = locked ?? (yield* readAccounts(userIds, false))
     const settlement = settle({ accounts, payments }, commands)
     if (settlement.payments.length > 0) yield* write(settlement)
     return settlement
@@ -44,7 +47,9 @@ const write = (settlement: Settlement) =>
     const { accounts, payments } = settlement
     const rows = yield* sql<{ written: string }>`
       WITH account AS (
-        UPDATE accounts SET balance = changed.balance, version = changed.version, updated_at = ${at}::timestamptz
+        -- Clocks disagree, and a statement may have waited since it read its own: no change is older than the one before it.
+        UPDATE accounts SET balance = changed.balance, version = changed.version,
+          updated_at = greatest(accounts.updated_at, ${at}::timestamptz)
         FROM unnest(
           ${accounts.map(({ after }) => after.userId)}::text[], ${accounts.map(({ before }) => before.version)}::bigint[],
           ${accounts.map(({ after }) => after.balance)}::bigint[], ${accounts.map(({ after }) => after.version)}::bigint[]

@@ -52,7 +52,7 @@ export const topUp = (
         SELECT user_id, total, total, n, ${at}::timestamptz, ${at}::timestamptz FROM folded ORDER BY user_id
         ON CONFLICT (user_id) DO UPDATE SET
           balance = accounts.balance + excluded.balance, funded = accounts.funded + excluded.funded,
-          version = accounts.version + excluded.version, updated_at = excluded.updated_at
+          version = accounts.version + excluded.version, updated_at = greatest(accounts.updated_at, excluded.updated_at)
         RETURNING user_id, balance, version, created_at, updated_at
       ), after AS (
         SELECT command.id, command.position, command.user_id, command.amount, command.rank,

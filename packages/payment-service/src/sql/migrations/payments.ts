@@ -62,7 +62,8 @@ const payments = Effect.gen(function* () {
       CONSTRAINT payments_status_has_its_facts CHECK (
         CASE status
           WHEN 'SUCCEEDED' THEN reason IS NULL AND balance_after IS NOT NULL
-          WHEN 'DECLINED' THEN reason IS NOT NULL AND balance_after IS NULL
+          WHEN 'DECLINED' THEN reason IS NOT NULL AND reason IN ('InsufficientFunds', 'AccountNotFound')
+            AND balance_after IS NULL
           WHEN 'CANCELLED' THEN reason IS NOT NULL AND balance_after IS NULL
           WHEN 'REFUNDED' THEN reason IS NOT NULL AND balance_after IS NOT NULL
           ELSE false

@@ -5,7 +5,8 @@ export type ConnectionState = "connecting" | "open" | "waiting" | "closed"
 
 /** The part of a WebSocket that is needed: the browser's, Node's from 22 on, or that of `ws`. */
 export interface Socket {
-  addEventListener(type: "message" | "close" | "error", listener: (event: { readonly data?: unknown }) => void): void
+  addEventListener(type: "message", listener: (event: { readonly data?: unknown }) => void): void
+  addEventListener(type: "close" | "error", listener: () => void): void
   close(): void
 }
 
@@ -34,7 +35,7 @@ export interface NotificationClient {
 const firstPause = 250
 const longestPause = 15_000
 
-/** A connection that says nothing for so long, not even a welcome, is given up, in ms. */
+/** A connection that says nothing for so long, not even a welcome, is given up; one that held for longer was a good one. In ms. */
 const patience = 10_000
 
 /**
@@ -50,23 +51,27 @@ export const connect = (options: ConnectOptions): NotificationClient => {
   let drop: () => void = () => undefined
 
   const become = (next: ConnectionState) => {
-    if (state === next) return
+    if (state === next || state === "closed") return
     state = next
     options.onState?.(next)
   }
 
   const attempt = () => {
     become("connecting")
+    // Whoever was told may have closed it.
+    if (state === "closed") return
     const query = new URLSearchParams({ userId: options.userId })
     if (last !== undefined) query.set("after", String(last))
     const socket = open(`${options.url}?${query}`)
     let current = true
+    let welcomed: number | undefined
     const lost = () => {
       if (!current) return
       drop()
-      const pause = Math.random() * Math.min(longestPause, firstPause * 2 ** attempts++)
+      // A server that welcomes and hangs up at once must not be called in a tight loop.
+      if (welcomed !== undefined && Date.now() - welcomed > patience) attempts = 0
+      timer = setTimeout(attempt, Math.random() * Math.min(longestPause, firstPause * 2 ** attempts++))
       become("waiting")
-      timer = setTimeout(attempt, pause)
     }
     drop = () => {
       current = false
@@ -76,14 +81,21 @@ export const connect = (options: ConnectOptions): NotificationClient => {
     timer = setTimeout(lost, patience)
     socket.addEventListener("message", ({ data }) => {
       if (!current || typeof data !== "string") return
-      const frame = JSON.parse(data) as Frame
-      if (frame.type === "welcome") {
+      let frame: Frame | null
+      try {
+        frame = JSON.parse(data)
+      } catch {
+        // Not our server's words: something in between has taken over.
+        return lost()
+      }
+      if (frame?.type === "welcome") {
         clearTimeout(timer)
-        attempts = 0
+        welcomed = Date.now()
         last = frame.seq
         become("open")
-        options.onFrame(frame)
-      } else if (last === undefined || frame.seq <= last) {
+        if (current) options.onFrame(frame)
+      } else if (frame?.type !== "order-status-changed" || last === undefined || frame.seq <= last) {
+        // Told before, or a kind of frame that a newer server knows.
         return
       } else if (frame.seq > last + 1) {
         lost()

@@ -11,8 +11,8 @@ const maximumWaitingBytes = 1024 * 1024
 /** How long a client that was told to go may take to say goodbye, in ms. */
 const closeGrace = 5_000
 
-/** The close codes of the contract. */
-export const closeCodes = { tooSlow: 4008, shutdown: 1012 } as const
+/** The close codes of the contract, and RFC 6455's for what a stream cannot go on after: who connects again is told where it stands. */
+export const closeCodes = { tooSlow: 4008, shutdown: 1012, interrupted: 1011 } as const
 
 /**
  * One open socket. A plain object, for there may be ten thousand. It sends each number once and in order: `last` is the number sent
@@ -54,19 +54,23 @@ export class Connection {
     if (seq !== this.last + 1) return false
     this.last = seq
     this.write(text)
-    if (this.waiting > maximumWaitingFrames || this.socket.bufferedAmount > maximumWaitingBytes) {
+    // A frame counts as waiting until the next tick, so a burst alone says nothing: the kernel must have refused some of it.
+    const unsent = this.socket.bufferedAmount
+    if (unsent > maximumWaitingBytes || (unsent > 0 && this.waiting > maximumWaitingFrames)) {
       this.close(closeCodes.tooSlow, "too slow")
     }
     return true
   }
 
-  /** A page out of the table. */
-  replay(frames: ReadonlyArray<OrderStatusChanged>): void {
+  /** A page out of the table. False when the next number is not in it: what was promised is no longer kept. */
+  replay(frames: ReadonlyArray<OrderStatusChanged>): boolean {
+    const first = this.last + 1
     for (const frame of frames) {
-      if (frame.seq <= this.last) continue
+      if (frame.seq !== this.last + 1) return false
       this.last = frame.seq
       this.write(JSON.stringify(frame))
     }
+    return this.last >= first
   }
 
   /** Calls back once everything written is with the kernel, or the socket is gone. Answers how to take the call back. */
@@ -82,6 +86,11 @@ export class Connection {
   close(code: number, reason: string): void {
     if (!this.open) return
     this.socket.close(code, reason)
+    this.terminateSoon()
+  }
+
+  /** Ends a socket that is closing, should the client take longer than the grace to say goodbye. */
+  terminateSoon(): void {
     setTimeout(() => this.socket.terminate(), closeGrace).unref()
   }
 

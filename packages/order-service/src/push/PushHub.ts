@@ -1,23 +1,25 @@
-import type { IncomingMessage } from "node:http"
-import type { Duplex } from "node:stream"
+import type { SqlError } from "@effect/sql/SqlError"
 import type { OrderStatusChanged } from "@tandem/contracts/push/OrderStatusChanged"
 import { NodeServer } from "@tandem/service-kit/NodeServer"
 import { Origins } from "@tandem/service-kit/Origins"
-import { endWith } from "@tandem/service-kit/ParserFaults"
-import { Context, Duration, Effect, Either, FiberSet, Layer, Schedule } from "effect"
-import { WebSocketServer } from "ws"
+import { Context, Data, Duration, Effect, FiberSet, Layer, Schedule } from "effect"
+import type { WebSocket } from "ws"
 import { Notifications } from "../sql/Notifications.js"
 import { Connection, closeCodes } from "./Connection.js"
-import * as PushRequest from "./PushRequest.js"
+import * as Handshake from "./Handshake.js"
+import type { PushRequest } from "./PushRequest.js"
 
 /** Where the sockets are opened. */
 export const pushPath = "/ws"
 
-/** The largest message that a client may send, in bytes; what it says is ignored. A larger one closes with 1009. */
-const maximumInboundBytes = 64 * 1024
-
 /** So many frames are read of the table at once, for a client that catches up. */
 const replayPage = 200
+
+/**
+ * So many connections read the table at once. After a restart everybody comes back in the same second, and the requests and the
+ * settlement, which share the pool, must not stand in line behind them.
+ */
+const maximumReads = 4
 
 /** How often the counters of all connected users are looked at: it heals lost hints and brings what other instances settled. */
 const healInterval = Duration.seconds(2)
@@ -25,7 +27,10 @@ const healInterval = Duration.seconds(2)
 /** How often a client must show that it is there. */
 const pingInterval = Duration.seconds(25)
 
-/** Reading the table while the database is away: 50 ms, doubled up to 2 s, jittered, for ever. */
+/** How long the clients may take to say goodbye when the service ends, in ms. */
+const farewell = 2_000
+
+/** Reading the table while the database is away: 50 ms, doubled up to 2 s, jittered, for as long as the socket is open. */
 const untilRead = Schedule.jittered(
   Schedule.delayed(Schedule.exponential("50 millis"), (delay) => Duration.min(delay, "2 seconds")),
 )
@@ -48,21 +53,27 @@ export class PushHub extends Context.Tag("@tandem/order-service/PushHub")<
   )
 }
 
+/** The socket closed while its replay was under way. */
+class Gone extends Data.TaggedError("Gone") {}
+
 const make = Effect.gen(function* () {
   const { server } = yield* NodeServer
   const origins = yield* Origins
   const notifications = yield* Notifications
   const runReplay = yield* FiberSet.makeRuntime<never>()
+  const reads = yield* Effect.makeSemaphore(maximumReads)
   const users = new Map<string, Set<Connection>>()
-  const sockets = new WebSocketServer({ noServer: true, maxPayload: maximumInboundBytes, perMessageDeflate: false })
-
-  const retried = <A, E>(read: Effect.Effect<A, E>) =>
-    read.pipe(
-      Effect.tapError((fault) => Effect.logDebug("notifications cannot be read for now, trying on", fault)),
-      Effect.retry(untilRead),
-      Effect.orDie,
-      Effect.withTracerEnabled(false),
-    )
+  let whenEmpty: (() => void) | undefined
+  /** Fails only when the socket is gone, and nobody waits for the answer. */
+  const retried = <A>(connection: Connection, read: Effect.Effect<A, SqlError>) =>
+    reads
+      .withPermits(1)(Effect.suspend((): Effect.Effect<A, SqlError | Gone> => (connection.open ? read : new Gone())))
+      .pipe(
+        Effect.tapError((fault) => Effect.logDebug("notifications cannot be read for now", fault)),
+        Effect.retry({ schedule: untilRead, while: () => connection.open }),
+        Effect.mapError(() => new Gone()),
+        Effect.withTracerEnabled(false),
+      )
 
   const drained = (connection: Connection) =>
     Effect.async<void>((resume) => {
@@ -74,24 +85,40 @@ const make = Effect.gen(function* () {
   const catchUp = (connection: Connection) =>
     Effect.gen(function* () {
       while (connection.open && connection.last < connection.target) {
-        const frames = yield* retried(notifications.readAfter(connection.userId, connection.last, replayPage))
-        connection.replay(frames)
-        // Nothing left of what was promised: retention was quicker.
-        if (frames.length === 0) connection.last = connection.target
+        const frames = yield* retried(
+          connection,
+          notifications.readAfter(connection.userId, connection.last, replayPage),
+        )
+        // Retention was quicker. Whoever comes again hears `recovered: false`; a number left out would go unnoticed.
+        if (!connection.replay(frames)) return connection.close(closeCodes.interrupted, "no longer kept")
         yield* drained(connection)
       }
       connection.replaying = false
     })
 
+  /** A replay that ends by a bug of ours would leave the client waiting for ever. */
+  const run = (connection: Connection, replay: Effect.Effect<void, Gone>) =>
+    runReplay(
+      replay.pipe(
+        Effect.catchTag("Gone", () => Effect.void),
+        Effect.tapDefect((cause) =>
+          Effect.zipRight(
+            Effect.logError("a replay failed", cause),
+            Effect.sync(() => connection.close(closeCodes.interrupted, "internal error")),
+          ),
+        ),
+      ),
+    )
+
   const startCatchUp = (connection: Connection) => {
     connection.replaying = true
-    runReplay(catchUp(connection))
+    run(connection, catchUp(connection))
   }
 
   /** It has subscribed before the position is read, so that nothing falls between the replay and what is live. */
   const begin = (connection: Connection, after: number | undefined) =>
     Effect.gen(function* () {
-      const { seq, oldest } = yield* retried(notifications.position(connection.userId))
+      const { seq, oldest } = yield* retried(connection, notifications.position(connection.userId))
       const start = after === undefined || after > seq ? seq : Math.max(after, oldest - 1)
       const recovered = after === undefined || after === start
       connection.welcome({ type: "welcome", userId: connection.userId, seq: start, recovered })
@@ -99,32 +126,22 @@ const make = Effect.gen(function* () {
       yield* catchUp(connection)
     })
 
-  const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    const url = new URL(request.url ?? "/", "http://service")
-    if (url.pathname !== pushPath || request.headers.upgrade?.toLowerCase() !== "websocket") return
-    const refusal = origins.refuse(request)
-    if (refusal !== undefined) return endWith(socket, refusal)
-    const asked = PushRequest.read(url.searchParams)
-    if (Either.isLeft(asked)) {
-      const detail = "The request is invalid; errors says where and why."
-      return endWith(socket, { kind: "invalid-request", detail, errors: asked.left })
-    }
-    sockets.handleUpgrade(request, socket, head, (webSocket) => {
-      const connection = new Connection(asked.right.userId, webSocket)
-      const mine = users.get(connection.userId) ?? new Set()
-      users.set(connection.userId, mine.add(connection))
-      webSocket.on("pong", () => {
-        connection.alive = true
-      })
-      // A broken socket closes right after; what a client sends is ignored.
-      webSocket.on("error", () => webSocket.terminate())
-      webSocket.on("close", () => {
-        mine.delete(connection)
-        if (mine.size === 0 && users.get(connection.userId) === mine) users.delete(connection.userId)
-        connection.gone()
-      })
-      runReplay(begin(connection, asked.right.after))
+  const accept = (webSocket: WebSocket, { userId, after }: PushRequest) => {
+    const connection = new Connection(userId, webSocket)
+    const mine = users.get(userId) ?? new Set()
+    users.set(userId, mine.add(connection))
+    webSocket.on("pong", () => {
+      connection.alive = true
     })
+    // A message that is too large: 1009 is on its way. Ending the socket at once would take it back from a client that still sends.
+    webSocket.on("error", () => connection.terminateSoon())
+    webSocket.on("close", () => {
+      mine.delete(connection)
+      if (mine.size === 0 && users.get(userId) === mine) users.delete(userId)
+      connection.gone()
+      if (users.size === 0) whenEmpty?.()
+    })
+    run(connection, begin(connection, after))
   }
 
   const announce = (frames: ReadonlyArray<OrderStatusChanged>) =>
@@ -137,9 +154,12 @@ const make = Effect.gen(function* () {
       }
     })
 
+  let blind = false
   const heal = Effect.gen(function* () {
     if (users.size === 0) return
     const counters = yield* notifications.counters([...users.keys()])
+    if (blind) yield* Effect.logInfo("notifications can be read again")
+    blind = false
     for (const [userId, seq] of counters) {
       for (const connection of users.get(userId) ?? []) {
         connection.target = Math.max(connection.target, seq)
@@ -147,7 +167,11 @@ const make = Effect.gen(function* () {
       }
     }
   }).pipe(
-    Effect.catchAll((fault) => Effect.logDebug("the counters cannot be read for now", fault)),
+    Effect.catchTag("SqlError", (fault) => {
+      const log = blind ? Effect.logDebug : Effect.logWarning
+      blind = true
+      return log("notifications cannot be read for now, trying on", fault)
+    }),
     Effect.withTracerEnabled(false),
   )
 
@@ -161,14 +185,23 @@ const make = Effect.gen(function* () {
     }
   })
 
+  /** Everybody is told to come again, and has a moment to take it in. */
+  const sayGoodbye = Effect.async<void>((resume) => {
+    const done = () => {
+      clearTimeout(timer)
+      for (const mine of users.values()) for (const one of mine) one.socket.terminate()
+      resume(Effect.void)
+    }
+    // A timer of Node's, for a finalizer cannot be interrupted by one of Effect's.
+    const timer = setTimeout(done, farewell)
+    for (const mine of users.values()) for (const one of mine) one.close(closeCodes.shutdown, "the service restarts")
+    whenEmpty = done
+    if (users.size === 0) done()
+  })
+
   yield* Effect.acquireRelease(
-    Effect.sync(() => server.on("upgrade", onUpgrade)),
-    () =>
-      Effect.sync(() => {
-        server.off("upgrade", onUpgrade)
-        for (const mine of users.values())
-          for (const one of mine) one.close(closeCodes.shutdown, "the service restarts")
-      }),
+    Effect.sync(() => Handshake.listen({ server, origins, path: pushPath, accept })),
+    (stop) => Effect.zipRight(Effect.sync(stop), sayGoodbye),
   )
   yield* Effect.forkScoped(Effect.repeat(heal, Schedule.spaced(healInterval)))
   yield* Effect.forkScoped(Effect.schedule(ping, Schedule.spaced(pingInterval)))

@@ -22,8 +22,23 @@ const notifications = Effect.gen(function* () {
     )`
 })
 
+const checks = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  // A user is in both tables or in none, so the shape of the id is looked at where there is one row for each.
+  yield* sql`
+    ALTER TABLE notification_counters
+      ADD CONSTRAINT notification_counters_user_id CHECK (user_id ~ '^[A-Za-z0-9_-]{1,64}$')`
+  yield* sql`
+    ALTER TABLE notifications
+      ADD CONSTRAINT notifications_amount CHECK (amount BETWEEN 1 AND 1000000000000),
+      ADD CONSTRAINT notifications_reason CHECK (
+        reason IN ('InsufficientFunds', 'AccountNotFound', 'CancelledByUser', 'PaymentTimeout', 'RefundedByUser')
+      ),
+      ADD CONSTRAINT notifications_status_has_its_reason CHECK ((status = 'FINISHED') = (reason IS NULL))`
+})
+
 /** What is told to users: `notification_counters`, `notifications`. */
 export const pushSchema: MigrationNamespace = {
   table: "push_migrations",
-  migrations: { "0001_notifications": notifications },
+  migrations: { "0001_notifications": notifications, "0002_checks": checks },
 }

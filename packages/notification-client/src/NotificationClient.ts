@@ -51,7 +51,7 @@ export const connect = (options: ConnectOptions): NotificationClient => {
   let drop: () => void = () => undefined
 
   const become = (next: ConnectionState) => {
-    if (state === next || state === "closed") return
+    if (state === next) return
     state = next
     options.onState?.(next)
   }

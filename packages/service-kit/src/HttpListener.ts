@@ -58,8 +58,10 @@ export const attach = <E>(
     const onUpgrade = (request: IncomingMessage, socket: Duplex) => {
       socket.on("error", () => socket.destroy())
       if (request.headers.upgrade?.toLowerCase() !== "websocket") return answerInHttp1(server, request, socket)
-      const path = new URL(request.url ?? "/", "http://service").pathname
-      if (upgradePaths.includes(path)) return
+      // The parser lets through what is no URL, such as `//[`, and a listener that throws ends the process.
+      const target = request.url ?? "/"
+      const path = URL.canParse(target, "http://service") ? new URL(target, "http://service").pathname : undefined
+      if (path !== undefined && upgradePaths.includes(path)) return
       endWith(socket, refuse(origins, request) ?? { kind: "not-found", detail: "No WebSocket is served at this path." })
     }
 

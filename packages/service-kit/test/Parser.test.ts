@@ -127,3 +127,20 @@ it.scopedLive("an upgrade to a listed path is left to its owner", () =>
     expect(received).toBe("HTTP/1.1 101 Switching Protocols\r\n\r\n")
   }),
 )
+
+it.scopedLive("a target that is no URL is answered, asked for an upgrade too, and the server serves on", () =>
+  Effect.gen(function* () {
+    const { port } = yield* serve()
+    const upgrade = "Connection: Upgrade\r\nUpgrade: websocket"
+    for (const target of ["//[", "///", "/%", "/%zz", "/\\", "//:0", "/plain?%", "*", "/ws\u00ff"]) {
+      for (const headers of [host, `${host}\r\n${upgrade}`]) {
+        const [answer] = answers(
+          yield* converse(port, `GET ${target} HTTP/1.1\r\n${headers}\r\nConnection: close\r\n\r\n`),
+        )
+        expect([target, answer !== undefined && answer.status < 500]).toEqual([target, true])
+      }
+    }
+    const good = yield* converse(port, `GET /plain HTTP/1.1\r\n${host}\r\nConnection: close\r\n\r\n`)
+    expect(answers(good).map(({ status }) => status)).toEqual([200])
+  }),
+)

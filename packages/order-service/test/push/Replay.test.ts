@@ -5,7 +5,7 @@ import { Effect, Random } from "effect"
 import { expect } from "vitest"
 import { Notifications } from "../../src/sql/Notifications.js"
 import { database } from "../sql/database.js"
-import { append, listen, notice, numbers, startHub, until } from "./hub.js"
+import { append, listen, notice, numbers, startHub, until, untilInRealTime } from "./hub.js"
 
 describe("replay and live", () => {
   it.scopedLive("are one stream on every instance while many transactions commit, and some of them fail", () =>
@@ -49,6 +49,28 @@ describe("replay and live", () => {
         expect(client.seqs()).toEqual(numbers(after + 1, 240))
         expect(client.end.code).toBeUndefined()
       }
+    }).pipe(Effect.provide(database)),
+  )
+
+  // The test's clock stands still, so that nothing is healed.
+  it.scoped("read the table at once when a hint skips numbers, up to the highest that was hinted at meanwhile", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const { hub, port } = yield* startHub()
+      const { frames, seqs } = listen(port, "userId=1")
+      yield* untilInRealTime(() => frames.length === 1)
+      // More than a page, so that the first read alone does not bring it all.
+      const told = yield* append("1", 450)
+      yield* sql.withTransaction(
+        Effect.gen(function* () {
+          yield* sql`LOCK TABLE notifications`
+          yield* hub.announce(told.slice(99, 100))
+          yield* hub.announce(told.slice(449))
+          yield* hub.announce(told.slice(299, 300))
+        }),
+      )
+      yield* untilInRealTime(() => seqs().length === 450)
+      expect(seqs()).toEqual(numbers(1, 450))
     }).pipe(Effect.provide(database)),
   )
 

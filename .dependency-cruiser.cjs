@@ -11,7 +11,7 @@ const below = {
   "notification-page": ["contracts", "notification-client"],
   "dev-stack": [],
   "system-tests": ["contracts", "dev-stack"],
-  bench: ["contracts", "dev-stack"],
+  bench: ["contracts", "dev-stack", "messaging", "messaging-kafka", "messaging-postgres", "service-kit"],
 }
 
 const services = ["order-service", "payment-service"]

@@ -161,7 +161,8 @@ export const startKafka = async (options: KafkaOptions): Promise<Kafka> => {
   if (!existsSync(join(data, "meta.properties"))) {
     rmSync(data, { recursive: true, force: true })
     const id = Buffer.from(randomUUID().replaceAll("-", ""), "hex").toString("base64url")
-    const parameters = ["format", "--standalone", "-t", id, "-c", config]
+    // In one word: an id may begin with a dash.
+    const parameters = ["format", "--standalone", `--cluster-id=${id}`, "-c", config]
     await promisify(execFile)("java", ["-cp", classPath, logOption, "kafka.tools.StorageTool", ...parameters]).catch(
       (error: Error & { readonly stderr?: string }) => {
         const said = error.stderr?.trim().split("\n")[0] || error.message

@@ -1,12 +1,15 @@
-import { SqlError } from "@effect/sql"
+import type { SqlError } from "@effect/sql"
 import { Cause, Chunk, Data, Effect, Either, Layer, Ref, Stream } from "effect"
 import { isNonEmptyReadonlyArray, type NonEmptyReadonlyArray } from "effect/Array"
 import { Broker, type BrokerUnavailable, type PartitionBatch } from "./Broker.js"
 import type { Decoded, UnreadableMessage } from "./CloudEvents.js"
+import * as ConsumerMetrics from "./ConsumerMetrics.js"
+import { isDataFault } from "./DataFault.js"
 import * as DeadLetters from "./DeadLetters.js"
 import * as Inbox from "./Inbox.js"
 import type { ReceivedMessage } from "./Message.js"
 import * as RetrySchedules from "./RetrySchedules.js"
+import * as Tracing from "./Tracing.js"
 import { transaction } from "./Transaction.js"
 
 /** A message that the inbox had not seen, as the handler gets it. */
@@ -48,6 +51,11 @@ export interface ConsumerOptions<A, E, R> {
   readonly handler: (messages: NonEmptyReadonlyArray<Incoming<A>>, attempt: Attempt) => Effect.Effect<Handled<A>, E, R>
   /** The most messages of one partition in a batch; 500 when absent. */
   readonly maxBatchMessages?: number
+  /**
+   * How many partitions are worked on at once, each in a transaction of its own. When absent, one transaction takes what waits
+   * from all of them, which is the most work a commit: choose more for handlers that wait for something else than their database.
+   */
+  readonly concurrency?: number
 }
 
 /** So many dead letters of single messages in a row are no accident: the consumer stops and its health check fails. */
@@ -75,32 +83,53 @@ export const make = <A, E, R>(options: ConsumerOptions<A, E, R>) =>
   Effect.gen(function* () {
     const stopped = yield* Ref.make<TooManyDeadLetters | undefined>(undefined)
     const broker = yield* Broker
-    const deadInARow = yield* Ref.make(0)
+    const run: Run<A, E, R> = {
+      options,
+      metrics: ConsumerMetrics.make(options.name),
+      collected: yield* Tracing.isCollected,
+      deadInARow: yield* Ref.make(0),
+    }
     const failures = yield* Ref.make(0)
-    yield* broker
-      .subscribe({
-        group: options.name,
-        topics: options.topics,
-        ...(options.maxBatchMessages === undefined ? {} : { maxBatchMessages: options.maxBatchMessages }),
-      })
-      .pipe(
-        Stream.chunks,
-        Stream.runForEach((batches) => Effect.zipRight(Ref.set(failures, 0), settle(options, batches, deadInARow))),
-        Effect.tapErrorTag("BrokerUnavailable", (fault) => logLoss(options.name, failures, fault)),
-        Effect.retry({
-          while: (fault) => fault._tag === "BrokerUnavailable",
-          schedule: RetrySchedules.subscription,
-        }),
-        Effect.catchTag("TooManyDeadLetters", (fault) =>
-          Effect.zipRight(Ref.set(stopped, fault), Effect.logError(fault.message)),
-        ),
-        // A span a statement that nobody exports is a tenth of the work of a batch.
-        Effect.withTracerEnabled(false),
-        Effect.forkScoped,
-      )
+    const settling = (batches: ReadonlyArray<PartitionBatch>) =>
+      Effect.zipRight(Ref.set(failures, 0), settle(run, batches))
+    const batches = broker.subscribe({
+      group: options.name,
+      topics: options.topics,
+      ...(options.maxBatchMessages === undefined ? {} : { maxBatchMessages: options.maxBatchMessages }),
+    })
+    // A partition has one batch outstanding, so that working on several at once keeps the order of each.
+    const settled =
+      options.concurrency === undefined
+        ? Stream.runForEach(Stream.chunks(batches), (chunk) => settling(Chunk.toReadonlyArray(chunk)))
+        : batches.pipe(
+            Stream.mapEffect((batch) => settling([batch]), { concurrency: options.concurrency, unordered: true }),
+            Stream.runDrain,
+          )
+    yield* settled.pipe(
+      Effect.tapErrorTag("BrokerUnavailable", (fault) => logLoss(options.name, failures, fault)),
+      Effect.retry({
+        while: (fault) => fault._tag === "BrokerUnavailable",
+        schedule: RetrySchedules.subscription,
+      }),
+      Effect.catchTag("TooManyDeadLetters", (fault) =>
+        Effect.zipRight(Ref.set(stopped, fault), Effect.logError(fault.message)),
+      ),
+      Tracing.whenCollected,
+      Effect.forkScoped,
+    )
     const check = Effect.flatMap(Ref.get(stopped), (fault) => (fault === undefined ? Effect.void : Effect.fail(fault)))
     return { check } satisfies Consumer
   })
+
+/** What one running consumer is made of. */
+interface Run<A, E, R> {
+  readonly options: ConsumerOptions<A, E, R>
+  readonly metrics: ConsumerMetrics.ConsumerMetrics
+  /** Whether somebody collects spans. */
+  readonly collected: boolean
+  /** How many messages in a row became dead letters by themselves. */
+  readonly deadInARow: Ref.Ref<number>
+}
 
 /** A broker that starts, moves its coordinator or has a topic still made takes a few tries; what lasts is worth a line. */
 const logLoss = (name: string, failures: Ref.Ref<number>, fault: BrokerUnavailable) =>
@@ -115,21 +144,42 @@ const logLoss = (name: string, failures: Ref.Ref<number>, fault: BrokerUnavailab
 /** `make` as a layer, for a consumer that nobody asks after. */
 export const layer = <A, E, R>(options: ConsumerOptions<A, E, R>) => Layer.scopedDiscard(make(options))
 
-/** What waits from several partitions shares a transaction. */
-const settle = <A, E, R>(
-  options: ConsumerOptions<A, E, R>,
-  batches: Chunk.Chunk<PartitionBatch>,
-  deadInARow: Ref.Ref<number>,
-) =>
+/** Batches of several partitions share a transaction. */
+const settle = <A, E, R>(run: Run<A, E, R>, batches: ReadonlyArray<PartitionBatch>) =>
   Effect.gen(function* () {
-    const messages = Chunk.toReadonlyArray(batches).flatMap((batch) => [...batch.messages])
-    const work = read(options, messages)
+    const work = read(
+      run.options,
+      batches.flatMap((batch) => [...batch.messages]),
+    )
     const acknowledge = Effect.forEach(batches, (batch) => batch.acknowledge, { discard: true })
-    yield* untilSettled(options, work, acknowledge).pipe(
-      Effect.zipRight(Ref.set(deadInARow, 0)),
-      Effect.catchAll(() => Effect.zipRight(oneByOne(options, work, deadInARow), acknowledge)),
+    yield* untilSettled(run, work, acknowledge).pipe(
+      Effect.zipRight(Ref.set(run.deadInARow, 0)),
+      Effect.catchAll(() => Effect.zipRight(oneByOne(run, work), acknowledge)),
+      run.metrics.track(batches),
+      spanned(run, batches, work),
     )
   })
+
+/** By OpenTelemetry's messaging conventions: one span a batch, with links to those who sent its messages. */
+const spanned =
+  <A, E, R>(run: Run<A, E, R>, batches: ReadonlyArray<PartitionBatch>, { incoming }: Work<A>) =>
+  <B, E2, R2>(settling: Effect.Effect<B, E2, R2>): Effect.Effect<B, E2, R2> => {
+    if (!run.collected) return settling
+    const topics = [...new Set(batches.map((batch) => batch.topic))].join(",")
+    return Effect.withSpan(settling, `process ${topics}`, {
+      kind: "consumer",
+      root: true,
+      links: Tracing.links(incoming.flatMap(({ traceparent }) => (traceparent === undefined ? [] : [traceparent]))),
+      attributes: {
+        "messaging.operation.name": "process",
+        "messaging.operation.type": "process",
+        "messaging.destination.name": topics,
+        "messaging.destination.partition.id": batches.map((batch) => batch.partition).join(","),
+        "messaging.consumer.group.name": run.options.name,
+        "messaging.batch.message_count": batches.reduce((sum, batch) => sum + batch.messages.length, 0),
+      },
+    })
+  }
 
 /** A batch after reading: what makes sense and what does not, both in order. */
 interface Work<A> {
@@ -149,34 +199,43 @@ const read = <A, E, R>(options: ConsumerOptions<A, E, R>, messages: ReadonlyArra
 }
 
 /** One transaction: inbox, handler, dead letters. Answers what to do after the commit. */
-const once = <A, E, R>(options: ConsumerOptions<A, E, R>, { incoming, unreadable }: Work<A>, attempt: Attempt) =>
-  transaction(
-    Effect.gen(function* () {
-      yield* DeadLetters.add(options.name, unreadable)
-      if (incoming.length === 0) return Effect.void
-      const admitted = yield* Inbox.admit(
-        options.name,
-        incoming.map((message) => message.id),
-      )
-      const fresh = firstOfEach(incoming).filter((message) => admitted.has(message.id))
-      if (!isNonEmptyReadonlyArray(fresh)) return Effect.void
-      const { rejected, afterCommit } = yield* options.handler(fresh, attempt)
-      if (rejected.length > 0) {
-        yield* Inbox.withdraw(
+const once = <A, E, R>({ options, metrics }: Run<A, E, R>, { incoming, unreadable }: Work<A>, attempt: Attempt) =>
+  Effect.flatten(
+    transaction(
+      Effect.gen(function* () {
+        yield* DeadLetters.add(options.name, unreadable)
+        const nothingNew = metrics.committed({ duplicates: incoming.length, dead: unreadable.length })
+        if (incoming.length === 0) return nothingNew
+        const admitted = yield* Inbox.admit(
           options.name,
-          rejected.map(({ message }) => message.id),
+          incoming.map((message) => message.id),
         )
-        yield* DeadLetters.add(
-          options.name,
-          rejected.map(({ message, reason }) => ({
-            message: message.received,
-            error: reason,
-            attempts: attempt.number + 1,
-          })),
+        const fresh = firstOfEach(incoming).filter((message) => admitted.has(message.id))
+        if (!isNonEmptyReadonlyArray(fresh)) return nothingNew
+        const { rejected, afterCommit } = yield* options.handler(fresh, attempt)
+        if (rejected.length > 0) {
+          yield* Inbox.withdraw(
+            options.name,
+            rejected.map(({ message }) => message.id),
+          )
+          yield* DeadLetters.add(
+            options.name,
+            rejected.map(({ message, reason }) => ({
+              message: message.received,
+              error: reason,
+              attempts: attempt.number + 1,
+            })),
+          )
+        }
+        return Effect.zipRight(
+          metrics.committed({
+            duplicates: incoming.length - fresh.length,
+            dead: unreadable.length + rejected.length,
+          }),
+          afterCommit,
         )
-      }
-      return afterCommit
-    }),
+      }),
+    ),
   )
 
 const firstOfEach = <A>(messages: ReadonlyArray<Incoming<A>>): ReadonlyArray<Incoming<A>> => {
@@ -191,16 +250,12 @@ class DataFault extends Data.TaggedError("DataFault")<{ readonly cause: Cause.Ca
  * Tries until the batch is committed, then does what comes after the commit; fails when it can never be committed. Waiting may
  * be interrupted; a transaction and what follows it may not, so that a shutdown stores the offset of what it finished.
  */
-const untilSettled = <A, E, R>(
-  options: ConsumerOptions<A, E, R>,
-  work: Work<A>,
-  acknowledge: Effect.Effect<void> = Effect.void,
-) =>
+const untilSettled = <A, E, R>(run: Run<A, E, R>, work: Work<A>, acknowledge: Effect.Effect<void> = Effect.void) =>
   Effect.gen(function* () {
     const attempts = yield* Ref.make(0)
     const attempt = Effect.flatMap(
       Ref.getAndUpdate(attempts, (number) => number + 1),
-      (number) => Effect.uninterruptible(Effect.zipRight(Effect.flatten(once(options, work, { number })), acknowledge)),
+      (number) => Effect.uninterruptible(Effect.zipRight(once(run, work, { number }), acknowledge)),
     )
     return yield* attempt.pipe(
       Effect.catchAllCause(
@@ -209,9 +264,12 @@ const untilSettled = <A, E, R>(
             ? Effect.interrupt
             : isDataFault(cause)
               ? Effect.fail(new DataFault({ cause }))
-              : Effect.zipRight(logFault(options.name, attempts, cause), Effect.fail(cause)),
+              : Effect.zipRight(logFault(run.options.name, attempts, cause), Effect.fail(cause)),
       ),
-      Effect.retry({ while: (fault) => !(fault instanceof DataFault), schedule: RetrySchedules.technicalFault }),
+      Effect.retry({
+        while: (fault) => (fault instanceof DataFault ? Effect.succeed(false) : Effect.as(run.metrics.retried, true)),
+        schedule: RetrySchedules.technicalFault,
+      }),
       // The schedule has no end, so that nothing but a fault of the data is left.
       Effect.catchAll((fault) =>
         fault instanceof DataFault ? Effect.fail(fault) : Effect.failCause(Cause.die(fault)),
@@ -227,18 +285,19 @@ const logFault = (name: string, attempts: Ref.Ref<number>, cause: Cause.Cause<un
       : Effect.logDebug(`${name} tries a batch again`, cause),
   )
 
-const oneByOne = <A, E, R>(options: ConsumerOptions<A, E, R>, work: Work<A>, deadInARow: Ref.Ref<number>) =>
+const oneByOne = <A, E, R>(run: Run<A, E, R>, work: Work<A>) =>
   Effect.gen(function* () {
+    const { options, deadInARow } = run
     const bury = (letters: ReadonlyArray<DeadLetters.DeadLetter>) =>
       letters.length === 0
         ? Effect.void
-        : untilSettled<A, E, R>(options, { incoming: [], unreadable: letters }).pipe(
+        : untilSettled(run, { incoming: [], unreadable: letters }).pipe(
             // Bytes that are already in a message fit the dead letters' columns.
             Effect.orDie,
           )
     yield* bury(work.unreadable)
     for (const message of work.incoming) {
-      yield* untilSettled(options, { incoming: [message], unreadable: [] }).pipe(
+      yield* untilSettled(run, { incoming: [message], unreadable: [] }).pipe(
         Effect.zipLeft(Ref.set(deadInARow, 0)),
         Effect.catchAll(({ cause }) =>
           Effect.gen(function* () {
@@ -251,24 +310,3 @@ const oneByOne = <A, E, R>(options: ConsumerOptions<A, E, R>, work: Work<A>, dea
       )
     }
   })
-
-/** The fault lies in the message: it would fail in the same way for ever. Everything else is technical. */
-const isDataFault = (cause: Cause.Cause<unknown>): boolean => {
-  if (Cause.isInterrupted(cause)) return false
-  const failures = [...Cause.failures(cause)]
-  if (failures.length > 0) return failures.every(isDataError)
-  return Chunk.isNonEmpty(Cause.defects(cause))
-}
-
-const isDataError = (error: unknown): boolean => {
-  if (!(error instanceof SqlError.SqlError)) return false
-  const code = sqlState(error)
-  return code !== undefined && (code.startsWith("22") || code === "23514")
-}
-
-const sqlState = (error: SqlError.SqlError): string | undefined => {
-  const cause = error.cause
-  return typeof cause === "object" && cause !== null && "code" in cause && typeof cause.code === "string"
-    ? cause.code
-    : undefined
-}

@@ -7,10 +7,13 @@ export interface OutboxRow extends OutgoingMessage {
   readonly id: string
 }
 
+/** One read takes no more than this, in bytes of values, or one message: a thousand of the largest would not fit into memory. */
+const maximumReadBytes = 8 * 1024 * 1024
+
 /**
  * Deletes exactly the acknowledged rows and answers the lowest live ones from `floor` on, in id order, less those in flight: one
  * statement, for a round trip costs more than either. Reading the *lowest live* ids, and not those above the last one seen, is what
- * loses no row: ids become visible out of order.
+ * loses no row: ids become visible out of order. `limit` is in rows.
  */
 export const removeAndRead = (
   acknowledged: ReadonlyArray<string>,
@@ -20,13 +23,75 @@ export const removeAndRead = (
 ): Effect.Effect<ReadonlyArray<OutboxRow>, SqlError.SqlError, SqlClient.SqlClient> =>
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
-    const rows = sql<OutboxRow>`
-      SELECT id, topic, key, value, headers FROM outbox_events
-      WHERE id >= ${floor.toString()}::bigint AND id <> ALL(${[...acknowledged, ...inFlight]}::bigint[])
-      ORDER BY id LIMIT ${limit}`
-    if (acknowledged.length === 0) return yield* rows
-    return yield* sql<OutboxRow>`
-      WITH removed AS (DELETE FROM outbox_events WHERE id = ANY(${[...acknowledged]}::bigint[])) ${rows}`
+    const lowest = sql<StoredRow>`
+      SELECT id, topic, key, value, headers::text AS headers
+      FROM (
+        SELECT id, topic, key, value, headers,
+          sum(octet_length(value)) OVER (ORDER BY id ROWS UNBOUNDED PRECEDING) - octet_length(value) AS bytes_before
+        FROM outbox_events
+        WHERE id >= ${floor.toString()}::bigint AND NOT id <@ ${multirange([...acknowledged, ...inFlight])}::int8multirange
+        ORDER BY id LIMIT ${limit}
+      ) AS lowest
+      WHERE coalesce(bytes_before, 0) < ${maximumReadBytes}
+      ORDER BY id`
+    if (acknowledged.length === 0) return fromStored(yield* lowest)
+    return fromStored(
+      yield* sql<StoredRow>`
+        WITH removed AS (DELETE FROM outbox_events WHERE id = ANY(${`{${acknowledged.join(",")}}`}::bigint[])) ${lowest}`,
+    )
+  })
+
+interface StoredRow extends Omit<OutboxRow, "headers"> {
+  /** JSON. */
+  readonly headers: string
+}
+
+/** The messages of a service have few different headers, so that most rows share theirs with the row before. */
+const fromStored = (rows: ReadonlyArray<StoredRow>): ReadonlyArray<OutboxRow> => {
+  let text = "{}"
+  let headers: OutboxRow["headers"] = {}
+  return rows.map((row) => {
+    if (row.headers !== text) {
+      text = row.headers
+      headers = JSON.parse(text)
+    }
+    return { id: row.id, topic: row.topic, key: row.key, value: row.value, headers }
+  })
+}
+
+/**
+ * Ids as the ranges of consecutive ones that they make, for `<@` looks among ranges in logarithmic time; `id <> ALL (array)` walks the
+ * whole array for each row, which was four fifths of a batch of 1,000.
+ */
+const multirange = (ids: ReadonlyArray<string>): string => {
+  const ranges: Array<string> = []
+  let from = 0
+  let to = -1
+  for (const id of ids.map(Number).sort((a, b) => a - b)) {
+    if (id !== to + 1) {
+      if (to >= from) ranges.push(`[${from},${to}]`)
+      from = id
+    }
+    to = id
+  }
+  if (to >= from) ranges.push(`[${from},${to}]`)
+  return `{${ranges.join(",")}}`
+}
+
+/** How many rows wait from `floor` on, counted to `limit`, and the age of the first of them in seconds, 0 when none waits. */
+export const waiting = (
+  floor: bigint,
+  limit: number,
+): Effect.Effect<{ readonly depth: number; readonly oldestAge: number }, SqlError.SqlError, SqlClient.SqlClient> =>
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const rows = yield* sql<{ readonly depth: string; readonly oldestAge: number }>`
+      SELECT count(*) AS depth,
+        coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)::float8 AS "oldestAge"
+      FROM (
+        SELECT created_at FROM outbox_events WHERE id >= ${floor.toString()}::bigint ORDER BY id LIMIT ${limit}
+      ) AS waiting`
+    return { depth: Number(rows[0]?.depth ?? 0), oldestAge: rows[0]?.oldestAge ?? 0 }
   })
 
 /** The last id that the sequence gave out, and the transactions that were writing to the outbox right after. */

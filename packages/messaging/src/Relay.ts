@@ -1,11 +1,13 @@
 import type { SqlClient, SqlError } from "@effect/sql"
-import { Data, Duration, Effect, Layer, Ref } from "effect"
+import { Data, Duration, Effect, Layer, Metric, Ref } from "effect"
 import { type BatchTooLarge, Broker, type BrokerUnavailable } from "./Broker.js"
 import { nextId } from "./Ids.js"
 import * as Lease from "./Lease.js"
+import * as Metrics from "./Metrics.js"
 import { Outbox } from "./Outbox.js"
 import * as OutboxTable from "./OutboxTable.js"
 import * as RetrySchedules from "./RetrySchedules.js"
+import * as Tracing from "./Tracing.js"
 import { guardDefects } from "./Transaction.js"
 
 /** How a relay works. */
@@ -32,19 +34,38 @@ export const layer = (options: RelayOptions = {}): Layer.Layer<never, never, Out
       const owner = yield* nextId
       const lease = yield* Lease.make("relay", owner)
       const healthy = yield* Ref.make(true)
+      const floor = yield* Ref.make(0n)
       const shift = Effect.gen(function* () {
-        if (yield* lease.hold) return yield* Effect.raceFirst(keep(lease), drain(options, healthy))
+        if (yield* lease.hold) {
+          yield* Metric.set(Metrics.relayLeader, 1)
+          return yield* Effect.raceFirst(keep(lease), drain(options, floor, healthy))
+        }
         yield* Effect.sleep(Lease.leaseInterval)
       })
       yield* shift.pipe(
+        Effect.ensuring(Metric.set(Metrics.relayLeader, 0)),
         Effect.catchTag("LeaseLost", () => Effect.logInfo("another relay took over the outbox")),
-        Effect.tapError((fault) => reportOnce(healthy, fault)),
+        Effect.tapError((fault) =>
+          Effect.zipRight(Metric.increment(Metrics.publishFailures), reportOnce(healthy, fault)),
+        ),
         Effect.retry(RetrySchedules.relay),
         Effect.forever,
-        Effect.withTracerEnabled(false),
+        Tracing.whenCollected,
         Effect.forkScoped,
       )
+      yield* gauge(floor).pipe(Effect.withTracerEnabled(false), Effect.forkScoped)
     }),
+  )
+
+/** Every 5 s, also while nothing can be published: then it matters most. */
+const gauge = (floor: Ref.Ref<bigint>) =>
+  Effect.flatMap(Ref.get(floor), (from) => guardDefects(OutboxTable.waiting(from, Metrics.outboxDepthLimit))).pipe(
+    Effect.flatMap(({ depth, oldestAge }) =>
+      Effect.zipRight(Metric.set(Metrics.outboxDepth, depth), Metric.set(Metrics.outboxOldestAge, oldestAge)),
+    ),
+    Effect.catchTag("SqlError", (fault) => Effect.logDebug(`the outbox cannot be measured: ${fault.message}`)),
+    Effect.zipRight(Effect.sleep("5 seconds")),
+    Effect.forever,
   )
 
 /** Renews the lease until it is lost; a renewal that takes too long counts as lost. */
@@ -56,12 +77,13 @@ const keep = (lease: Lease.Lease) =>
     Effect.forever,
   )
 
-const drain = (options: RelayOptions, healthy: Ref.Ref<boolean>) =>
+const drain = (options: RelayOptions, floor: Ref.Ref<bigint>, healthy: Ref.Ref<boolean>) =>
   Effect.gen(function* () {
     const outbox = yield* Outbox
     const limit = options.batchSize ?? 1_000
     const idle = Effect.timeoutOption(outbox.signalled, options.pollInterval ?? Duration.millis(15))
-    const floor = yield* Ref.make(0n)
+    // A database that was restored from a copy may give out ids anew: a floor is good for as long as its connections.
+    yield* Ref.set(floor, 0n)
     const read = (acknowledged: ReadonlyArray<string>, inFlight: ReadonlyArray<string>) =>
       Effect.flatMap(Ref.get(floor), (from) =>
         guardDefects(OutboxTable.removeAndRead(acknowledged, from, inFlight, limit)),
@@ -88,15 +110,40 @@ const drain = (options: RelayOptions, healthy: Ref.Ref<boolean>) =>
     return yield* Effect.raceFirst(work, raiseFloor(floor))
   })
 
+const publish = (rows: ReadonlyArray<OutboxTable.OutboxRow>) =>
+  send(rows).pipe(
+    Metric.trackDurationWith(Metrics.publishDuration, Duration.toSeconds),
+    Effect.zipRight(Metric.update(Metrics.publishBatchSize, rows.length)),
+    Effect.zipRight(countByTopic(rows)),
+    Effect.withSpan("send outbox", {
+      kind: "producer",
+      root: true,
+      captureStackTrace: false,
+      attributes: {
+        "messaging.operation.name": "send",
+        "messaging.operation.type": "send",
+        "messaging.batch.message_count": rows.length,
+      },
+    }),
+  )
+
+const countByTopic = (rows: ReadonlyArray<OutboxTable.OutboxRow>) => {
+  const counts = new Map<string, number>()
+  for (const { topic } of rows) counts.set(topic, (counts.get(topic) ?? 0) + 1)
+  return Effect.forEach(counts, ([topic, n]) => Metric.incrementBy(publishedTo(topic), n), { discard: true })
+}
+
+const publishedTo = (topic: string) => Metric.tagged(Metrics.published, "topic", topic)
+
 /** Uninterruptible, so that a send which is given up does not go on beside the next one. */
-const publish = (
+const send = (
   rows: ReadonlyArray<OutboxTable.OutboxRow>,
 ): Effect.Effect<void, BrokerUnavailable | BatchTooLarge, Broker> =>
   Effect.flatMap(Broker, (broker) => Effect.uninterruptible(broker.publish(rows))).pipe(
     Effect.catchTag("BatchTooLarge", (tooLarge) => {
       if (rows.length <= 1) return Effect.fail(tooLarge)
       const half = Math.ceil(rows.length / 2)
-      return Effect.zipRight(publish(rows.slice(0, half)), publish(rows.slice(half)))
+      return Effect.zipRight(send(rows.slice(0, half)), send(rows.slice(half)))
     }),
   )
 

@@ -41,6 +41,14 @@ export const removeAndRead = (
     )
   })
 
+/** Deletes rows that are acknowledged. */
+export const remove = (ids: ReadonlyArray<string>): Effect.Effect<void, SqlError.SqlError, SqlClient.SqlClient> =>
+  Effect.gen(function* () {
+    if (ids.length === 0) return
+    const sql = yield* SqlClient.SqlClient
+    yield* sql`DELETE FROM outbox_events WHERE id = ANY(${`{${ids.join(",")}}`}::bigint[])`
+  })
+
 interface StoredRow extends Omit<OutboxRow, "headers"> {
   /** JSON. */
   readonly headers: string

@@ -81,33 +81,49 @@ const drain = (options: RelayOptions, floor: Ref.Ref<bigint>, healthy: Ref.Ref<b
   Effect.gen(function* () {
     const outbox = yield* Outbox
     const limit = options.batchSize ?? 1_000
+    const deleting = yield* Ref.make(false)
     const idle = Effect.timeoutOption(outbox.signalled, options.pollInterval ?? Duration.millis(15))
     // A database that was restored from a copy may give out ids anew: a floor is good for as long as its connections.
     yield* Ref.set(floor, 0n)
-    const read = (acknowledged: ReadonlyArray<string>, inFlight: ReadonlyArray<string>) =>
-      Effect.flatMap(Ref.get(floor), (from) =>
-        guardDefects(OutboxTable.removeAndRead(acknowledged, from, inFlight, limit)),
-      )
+    // Acknowledged by the broker and not yet deleted, batch by batch.
+    const published = yield* Ref.make<ReadonlyArray<ReadonlyArray<string>>>([])
+    const read = (inFlight: ReadonlyArray<string>) =>
+      Effect.gen(function* () {
+        const done = yield* Ref.get(published)
+        const rows = yield* guardDefects(OutboxTable.removeAndRead(done.flat(), yield* Ref.get(floor), inFlight, limit))
+        yield* Ref.update(published, (batches) => batches.filter((batch) => !done.includes(batch)))
+        if (done.length > 0) yield* Ref.set(deleting, true)
+        return rows
+      })
     const work = Effect.gen(function* () {
-      let batch = yield* read([], [])
-      let acknowledged: ReadonlyArray<string> = []
+      let batch = yield* read([])
       while (true) {
         if (batch.length === 0) {
-          if (acknowledged.length === 0) yield* idle
-          batch = yield* read(acknowledged, [])
-          acknowledged = []
+          if ((yield* Ref.get(published)).length === 0) yield* idle
+          batch = yield* read([])
           continue
         }
         // While one batch is being published the one before is deleted and the one after is read. A fault of either throws both away
         // and reads again: rows may be published twice, never out of order and never lost.
         const ids = batch.map((row) => row.id)
-        const [ahead] = yield* Effect.all([read(acknowledged, ids), publish(batch)], { concurrency: 2 })
+        const publishing = Effect.zipRight(
+          publish(batch),
+          Ref.update(published, (batches) => [...batches, ids]),
+        )
+        // Uninterruptible, so that a send which is given up does not go on beside the next one.
+        const [ahead] = yield* Effect.all([read(ids), Effect.uninterruptible(publishing)], { concurrency: 2 })
         yield* recovered(healthy)
-        acknowledged = ids
         batch = ahead
       }
     })
-    return yield* Effect.raceFirst(work, raiseFloor(floor))
+    const removeRest = Effect.flatMap(Ref.get(published), (batches) => OutboxTable.remove(batches.flat())).pipe(
+      guardDefects,
+      Effect.interruptible,
+      Effect.timeout("1 second"),
+      // What is left is published once more by the next relay, which every consumer must bear.
+      Effect.catchAll((fault) => Effect.logDebug("published rows were left in the outbox", fault)),
+    )
+    return yield* Effect.raceFirst(work, raiseFloor(floor, deleting)).pipe(Effect.ensuring(removeRest))
   })
 
 const publish = (rows: ReadonlyArray<OutboxTable.OutboxRow>) =>
@@ -135,11 +151,10 @@ const countByTopic = (rows: ReadonlyArray<OutboxTable.OutboxRow>) => {
 
 const publishedTo = (topic: string) => Metric.tagged(Metrics.published, "topic", topic)
 
-/** Uninterruptible, so that a send which is given up does not go on beside the next one. */
 const send = (
   rows: ReadonlyArray<OutboxTable.OutboxRow>,
 ): Effect.Effect<void, BrokerUnavailable | BatchTooLarge, Broker> =>
-  Effect.flatMap(Broker, (broker) => Effect.uninterruptible(broker.publish(rows))).pipe(
+  Effect.flatMap(Broker, (broker) => broker.publish(rows)).pipe(
     Effect.catchTag("BatchTooLarge", (tooLarge) => {
       if (rows.length <= 1) return Effect.fail(tooLarge)
       const half = Math.ceil(rows.length / 2)
@@ -147,19 +162,25 @@ const send = (
     }),
   )
 
-/** Once a second; exactness is argued in `OutboxTable.advance`. */
-const raiseFloor = (floor: Ref.Ref<bigint>) =>
+/**
+ * At once, then four times a second for as long as rows are deleted: what the floor spares is a walk over the dead rows, which come by
+ * the ten thousand a second. Exactness is argued in `OutboxTable.advance`.
+ */
+const raiseFloor = (floor: Ref.Ref<bigint>, deleting: Ref.Ref<boolean>) =>
   Effect.gen(function* () {
     const mark = yield* OutboxTable.watermark
-    yield* Effect.sleep("1 second")
     const from = yield* Ref.get(floor)
     let next = yield* OutboxTable.advance(from, mark)
     while (next === "waiting") {
-      yield* Effect.sleep("1 second")
+      yield* Effect.sleep(floorInterval)
       next = yield* OutboxTable.advance(from, mark)
     }
     yield* Ref.set(floor, next)
+    do yield* Effect.sleep(floorInterval)
+    while (!(yield* Ref.getAndSet(deleting, false)))
   }).pipe(guardDefects, Effect.forever)
+
+const floorInterval = Duration.millis(250)
 
 const reportOnce = (healthy: Ref.Ref<boolean>, fault: Fault) =>
   Effect.whenEffect(

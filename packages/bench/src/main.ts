@@ -1,72 +1,98 @@
 import { cpus } from "node:os"
 import { parseArgs } from "node:util"
 import { type EndToEndReport, endToEnd } from "./endToEnd.js"
+import { type Figure, markdown } from "./Figures.js"
+import { kit } from "./kit/kit.js"
 
-const usage = `npm run bench -- [--broker postgres|kafka|both] [--clients 64] [--warm-up 10] [--seconds 20] [--json]`
+const usage = `npm run bench -- [system|kit] [--json]
+  system  orders created and settled through both services: [--broker postgres|kafka|both] [--clients 64] [--warm-up 10] [--seconds 20]
+  kit     outbox, relay, consumer and inbox alone, over Kafka: [--client kafkajs|platformatic|both] [--rows 200000] [--runs 3] [--backlog 1000000]`
 
-const integer = (text: string, name: string): number => {
-  const value = Number(text)
-  if (!Number.isInteger(value) || value < 1) throw new Error(`--${name} must be a whole number above 0`)
+const options = {
+  broker: { type: "string", default: "both" },
+  clients: { type: "string", default: "64" },
+  "warm-up": { type: "string", default: "10" },
+  seconds: { type: "string", default: "20" },
+  client: { type: "string", default: "both" },
+  rows: { type: "string", default: "200000" },
+  runs: { type: "string", default: "3" },
+  backlog: { type: "string", default: "1000000" },
+  json: { type: "boolean", default: false },
+  help: { type: "boolean", default: false },
+} as const
+
+const { values, positionals } = parseArgs({ options, allowPositionals: true })
+
+const integer = (name: "clients" | "warm-up" | "seconds" | "rows" | "runs" | "backlog", least = 1): number => {
+  const value = Number(values[name])
+  if (!Number.isInteger(value) || value < least) throw new Error(`--${name} must be a whole number from ${least} on`)
   return value
 }
 
-const table = (reports: ReadonlyArray<EndToEndReport>): string =>
-  [
-    "| broker | settled/s | created/s | order + outbox inserts alone, per s | settled ÷ inserts | POST p50 ms | POST p99 ms | failed | drain s |",
-    "|---|---|---|---|---|---|---|---|---|",
-    ...reports.map((report) =>
-      [
-        "",
-        report.broker,
-        report.settledPerSecond.toFixed(0),
-        report.createdPerSecond.toFixed(0),
-        report.yardstickPerSecond.toFixed(0),
-        report.ratio.toFixed(2),
-        report.p50.toFixed(1),
-        report.p99.toFixed(1),
-        report.failed,
-        report.drainSeconds.toFixed(2),
-        "",
-      ]
-        .join(" | ")
-        .trim(),
+/** One of two, or both. */
+const choice = <A extends string>(name: "broker" | "client", both: readonly [A, A]): ReadonlyArray<A> => {
+  if (values[name] === "both") return both
+  const chosen = both.find((one) => one === values[name])
+  if (chosen === undefined) throw new Error(`--${name} must be ${both.join(", ")} or both`)
+  return [chosen]
+}
+
+const system = async (): Promise<ReadonlyArray<Figure>> => {
+  const figures: Array<Figure> = []
+  for (const broker of choice("broker", ["postgres", "kafka"])) {
+    const report = await endToEnd({
+      broker,
+      clients: integer("clients"),
+      warmUpSeconds: integer("warm-up"),
+      seconds: integer("seconds"),
+    })
+    figures.push(...systemFigures(report))
+  }
+  return figures
+}
+
+const systemFigures = (report: EndToEndReport): ReadonlyArray<Figure> => {
+  const name = `over ${report.broker}`
+  return [
+    {
+      name: `orders settled, ${name}`,
+      unit: "orders/s",
+      values: [report.settledPerSecond],
+      yardstick: { name: "order + outbox inserts alone", values: [report.yardstickPerSecond] },
+      ...(report.broker === "kafka" ? { target: "≥ 3,000/s" } : {}),
+    },
+    { name: `orders created, ${name}`, unit: "orders/s", values: [report.createdPerSecond] },
+    { name: `POST /orders p50, ${name}`, unit: "ms", values: [report.p50] },
+    { name: `POST /orders p99, ${name}`, unit: "ms", values: [report.p99] },
+    { name: `failed, ${name}`, unit: "requests", values: [report.failed] },
+    { name: `until the last order had ended, ${name}`, unit: "s", values: [report.drainSeconds] },
+  ]
+}
+
+const benchmarks: Readonly<Record<string, () => Promise<ReadonlyArray<Figure>>>> = {
+  system,
+  kit: () =>
+    kit(
+      {
+        clients: choice("client", ["kafkajs", "platformatic"]),
+        rows: integer("rows"),
+        runs: integer("runs"),
+        backlog: integer("backlog", 0),
+      },
+      console.error,
     ),
-  ].join("\n")
+}
 
 const main = async () => {
-  const { values } = parseArgs({
-    options: {
-      broker: { type: "string", default: "both" },
-      clients: { type: "string", default: "64" },
-      "warm-up": { type: "string", default: "10" },
-      seconds: { type: "string", default: "20" },
-      json: { type: "boolean", default: false },
-      help: { type: "boolean", default: false },
-    },
-  })
   if (values.help) return console.log(usage)
-  const brokers =
-    values.broker === "both"
-      ? (["postgres", "kafka"] as const)
-      : values.broker === "postgres" || values.broker === "kafka"
-        ? ([values.broker] as const)
-        : undefined
-  if (brokers === undefined) throw new Error("--broker must be postgres, kafka or both")
-  const reports: Array<EndToEndReport> = []
-  for (const broker of brokers) {
-    reports.push(
-      await endToEnd({
-        broker,
-        clients: integer(values.clients, "clients"),
-        warmUpSeconds: integer(values["warm-up"], "warm-up"),
-        seconds: integer(values.seconds, "seconds"),
-      }),
-    )
-  }
-  if (values.json) return console.log(JSON.stringify(reports, null, 2))
+  const [name = "system", ...rest] = positionals
+  const benchmark = benchmarks[name]
+  if (benchmark === undefined || rest.length > 0) throw new Error(`There is no such benchmark.\n${usage}`)
+  const figures = await benchmark()
+  if (values.json) return console.log(JSON.stringify(figures, null, 2))
   const processor = cpus()
   console.log(`\nNode ${process.version}, ${processor.length} × ${processor[0]?.model ?? "unknown processor"}\n`)
-  console.log(table(reports))
+  console.log(markdown(figures))
 }
 
 try {

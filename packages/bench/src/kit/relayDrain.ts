@@ -1,4 +1,3 @@
-import { SqlClient } from "@effect/sql"
 import { Broker } from "@tandem/messaging/Broker"
 import { messagingSchema } from "@tandem/messaging/MessagingSchema"
 import * as Metrics from "@tandem/messaging/Metrics"
@@ -8,7 +7,8 @@ import * as KafkajsBroker from "@tandem/messaging-kafka/KafkajsBroker"
 import * as Database from "@tandem/service-kit/Database"
 import { HealthChecks } from "@tandem/service-kit/Health"
 import { Effect, Layer, Metric, Redacted } from "effect"
-import { fillOutbox, headers, key, outboxDepth, partitions, topic, value } from "./outboxRows.js"
+import type { Client } from "./bareProducer.js"
+import { fillOutbox, outboxDepth, partitions, topic } from "./outboxRows.js"
 
 const publishedRows = Effect.map(Metric.value(Metric.tagged(Metrics.published, "topic", topic)), (state) =>
   Number(state.count),
@@ -30,23 +30,12 @@ export const drainOnce = (databaseUrl: string, rows: number) =>
     const seconds = (performance.now() - start) / 1_000
     const used = process.cpuUsage(cpu)
     const left = yield* Effect.promise(() => outboxDepth(databaseUrl))
-    if (left > 0) yield* Effect.logWarning(`${left} rows were left for the next relay`)
-    yield* SqlClient.SqlClient.pipe(Effect.flatMap((sql) => sql`DELETE FROM outbox_events`))
+    if (left > 0) return yield* Effect.dieMessage(`${left} of ${rows} rows were left in the outbox`)
     return { perSecond: rows / seconds, cpuPerThousand: (used.user + used.system) / rows }
   })
 
-/** Messages a second through the driver's `publish` alone, in batches like the relay's. */
-export const publishOnce = (rows: number, batch: number) =>
-  Effect.gen(function* () {
-    const broker = yield* Broker
-    const messages = Array.from({ length: batch }, (_, n) => ({ topic, key: key(n), value: value(n), headers }))
-    const start = performance.now()
-    for (let sent = 0; sent < rows; sent += batch) yield* broker.publish(messages)
-    return rows / ((performance.now() - start) / 1_000)
-  })
-
 /** What the relay runs on. */
-export const environment = (databaseUrl: string, kafka: string) =>
+export const environment = (databaseUrl: string, kafka: string, _client: Client) =>
   Outbox.layer.pipe(
     Layer.provideMerge(KafkajsBroker.layer({ brokers: [kafka], clientId: "bench" })),
     Layer.provideMerge(

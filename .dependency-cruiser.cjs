@@ -7,6 +7,7 @@ const below = {
   "service-kit": ["contracts", "messaging"],
   "order-service": ["contracts", "messaging", "messaging-kafka", "messaging-postgres", "service-kit"],
   "payment-service": ["contracts", "messaging", "messaging-kafka", "messaging-postgres", "service-kit"],
+  "example-service": ["messaging", "messaging-kafka", "messaging-postgres"],
   "notification-client": ["contracts"],
   "notification-page": ["contracts", "notification-client"],
   "dev-stack": [],

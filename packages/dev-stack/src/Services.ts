@@ -28,7 +28,7 @@ export interface Service {
 
 /** What a service is started with. */
 export interface ServiceOptions {
-  readonly service: ServiceName
+  readonly service: ServiceName | "example"
   /** The prefix of its lines. */
   readonly name: string
   readonly port: number

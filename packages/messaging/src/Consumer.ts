@@ -31,6 +31,9 @@ export interface Handled<A> {
   readonly afterCommit: Effect.Effect<void>
 }
 
+/** What a handler answers that did its work: nothing to set aside, nothing to do after the commit. */
+export const handled: Handled<never> = { rejected: [], afterCommit: Effect.void }
+
 /** How often the handler was tried with these messages before; 0 the first time. */
 export interface Attempt {
   readonly number: number

@@ -1,5 +1,5 @@
 import { Migrator, SqlClient, type SqlError } from "@effect/sql"
-import { Effect, Option } from "effect"
+import { Effect, Layer, Option } from "effect"
 import { guardDefects } from "./Transaction.js"
 
 /** Migrations by key, `NNNN_name`; each is one forward step, run once. */
@@ -49,3 +49,9 @@ export const migrate = (
         ),
       )
   })
+
+/** `migrate` as a layer, to be provided to what needs the tables. */
+export const layer = (
+  namespaces: ReadonlyArray<MigrationNamespace>,
+): Layer.Layer<never, SqlError.SqlError | Migrator.MigrationError, SqlClient.SqlClient> =>
+  Layer.effectDiscard(migrate(namespaces))

@@ -1,5 +1,5 @@
 import { Context, DefaultServices, Effect, Option, Tracer } from "effect"
-import { externalSpan } from "./CloudEvents.js"
+import { externalSpan } from "../CloudEvents.js"
 
 const untraced = Context.get(DefaultServices.liveServices, Tracer.Tracer)
 

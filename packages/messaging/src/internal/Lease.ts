@@ -1,6 +1,6 @@
 import { SqlClient, type SqlError } from "@effect/sql"
 import { Duration, Effect, type Scope } from "effect"
-import { guardDefects } from "./Transaction.js"
+import { guardDefects } from "../Transaction.js"
 
 /** How long a lease outlives its last renewal, by the database's clock. */
 export const leaseDuration = Duration.seconds(3)

@@ -1,6 +1,6 @@
 import { Duration, Effect, Metric } from "effect"
-import type { PartitionBatch } from "./Broker.js"
-import * as Metrics from "./Metrics.js"
+import type { PartitionBatch } from "../Broker.js"
+import * as Metrics from "../Metrics.js"
 
 /** What one committed transaction of a consumer came to, in messages. */
 export interface Outcome {

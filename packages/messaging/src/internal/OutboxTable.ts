@@ -1,6 +1,6 @@
 import { SqlClient, type SqlError } from "@effect/sql"
 import { Effect } from "effect"
-import type { OutgoingMessage } from "./Message.js"
+import type { OutgoingMessage } from "../Message.js"
 
 /** A row of `outbox_events`. `id` is text, as the driver gives a bigint. */
 export interface OutboxRow extends OutgoingMessage {

@@ -103,15 +103,21 @@ const drain = (options: RelayOptions, floor: Ref.Ref<bigint>, healthy: Ref.Ref<b
           batch = yield* read([])
           continue
         }
-        // While one batch is being published the one before is deleted and the one after is read. A fault of either throws both away
-        // and reads again: rows may be published twice, never out of order and never lost.
         const ids = batch.map((row) => row.id)
-        const publishing = Effect.zipRight(
-          publish(batch),
-          Ref.update(published, (batches) => [...batches, ids]),
-        )
         // Uninterruptible, so that a send which is given up does not go on beside the next one.
-        const [ahead] = yield* Effect.all([read(ids), Effect.uninterruptible(publishing)], { concurrency: 2 })
+        const publishing = Effect.uninterruptible(
+          Effect.zipRight(
+            publish(batch),
+            Ref.update(published, (batches) => [...batches, ids]),
+          ),
+        )
+        // While a full batch is being published the one before is deleted and the one after is read. A fault of either throws both away
+        // and reads again: rows may be published twice, never out of order and never lost. After a batch that was not full there is
+        // next to nothing to read yet, and one statement deletes it and reads what came meanwhile.
+        const [ahead] =
+          batch.length === limit
+            ? yield* Effect.all([read(ids), publishing], { concurrency: 2 })
+            : [yield* Effect.zipRight(publishing, read([]))]
         yield* recovered(healthy)
         batch = ahead
       }

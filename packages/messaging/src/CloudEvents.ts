@@ -38,9 +38,13 @@ const Envelope = Schema.Struct({
 
 const decodeEnvelope = Schema.decodeUnknownEither(Envelope)
 
-/** W3C trace context of the current span, as `traceparent` wants it; none outside of a span. */
+/** W3C trace context of the current span, as `traceparent` wants it; none outside of a span, and for one that is switched off. */
 const traceparent: Effect.Effect<Option.Option<string>> = Effect.map(Effect.option(Effect.currentParentSpan), (span) =>
-  Option.map(span, (parent) => `00-${parent.traceId}-${parent.spanId}-${parent.sampled ? "01" : "00"}`),
+  Option.map(
+    // Where tracing is disabled Effect puts a span whose ids are no ids.
+    Option.filter(span, ({ traceId }) => traceId.length === 32),
+    (parent) => `00-${parent.traceId}-${parent.spanId}-${parent.sampled ? "01" : "00"}`,
+  ),
 )
 
 /**

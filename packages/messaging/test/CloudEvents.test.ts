@@ -32,6 +32,15 @@ describe("CloudEvents", () => {
     }),
   )
 
+  it.effect("names no trace where tracing is switched off", () =>
+    Effect.gen(function* () {
+      const message = yield* events
+        .encode("things", "a", new ThingMade({ id: "a", at: new Date(5) }))
+        .pipe(Effect.withSpan("produce"), Effect.withTracerEnabled(false))
+      expect(JSON.parse(new TextDecoder().decode(message.value ?? undefined))).not.toHaveProperty("traceparent")
+    }),
+  )
+
   it("ignores fields that a newer producer added", () => {
     const newer = json({ ...event, dataschema: "x", data: { ...event.data, colour: "red" } })
     expect(Either.isRight(events.decode(received(newer)))).toBe(true)

@@ -3,7 +3,7 @@ import { describe, it } from "@effect/vitest"
 import { UnreadableMessage } from "@tandem/messaging/CloudEvents"
 import * as Consumer from "@tandem/messaging/Consumer"
 import type { ReceivedMessage } from "@tandem/messaging/Message"
-import { Effect, Either, Layer, Ref } from "effect"
+import { Deferred, Effect, Either, Layer, Ref } from "effect"
 import { expect } from "vitest"
 import { database, until } from "./database.js"
 import { received, scripted } from "./ScriptedBroker.js"
@@ -165,6 +165,31 @@ describe("Consumer", () => {
       yield* settle("a")
       yield* settle("b")
       expect(yield* Ref.get(told)).toEqual(["a", "a,b"])
+    }).pipe(Effect.provide(database)),
+  )
+
+  it.scopedLive("works on several partitions at once when asked, one batch of each at a time", () =>
+    Effect.gen(function* () {
+      const { script, layer } = yield* scripted
+      const release = yield* Deferred.make<void>()
+      yield* Consumer.make({
+        name: "counter",
+        topics: ["things"],
+        decode,
+        concurrency: 2,
+        handler: (messages) =>
+          Effect.gen(function* () {
+            if (messages.some(({ id }) => id === "slow")) yield* Deferred.await(release)
+            yield* count(messages)
+            return Consumer.handled
+          }),
+      }).pipe(Effect.provide(layer))
+      const slow = yield* script.deliver([received("slow", { partition: 0 })])
+      yield* Effect.flatten(script.deliver([received("quick", { partition: 1 })]))
+      expect(yield* things).toEqual({ quick: 1 })
+      yield* Deferred.succeed(release, undefined)
+      yield* slow
+      expect(yield* things).toEqual({ quick: 1, slow: 1 })
     }).pipe(Effect.provide(database)),
   )
 })

@@ -5,7 +5,7 @@ import type { OutgoingMessage } from "@tandem/messaging/Message"
 import { Outbox } from "@tandem/messaging/Outbox"
 import * as Relay from "@tandem/messaging/Relay"
 import { transaction } from "@tandem/messaging/Transaction"
-import { Deferred, Effect, Fiber, Layer, Ref } from "effect"
+import { Deferred, Effect, Exit, Fiber, Layer, Ref, Scope } from "effect"
 import { expect } from "vitest"
 import * as OutboxTable from "../src/internal/OutboxTable.js"
 import { database, until } from "./database.js"
@@ -77,6 +77,24 @@ describe("Relay", () => {
     }).pipe(Effect.provide(layer)),
   )
 
+  it.scopedLive("leaves nothing to be sent twice when it is shut down in the middle of a publish", () =>
+    Effect.gen(function* () {
+      const { script, layer: broker } = yield* scripted
+      const publishing = yield* Deferred.make<void>()
+      const go = yield* Deferred.make<void>()
+      yield* Ref.set(script.beforePublish, Effect.zipRight(Deferred.succeed(publishing, undefined), Deferred.await(go)))
+      yield* add(message("a", 1))
+      const scope = yield* Scope.make()
+      yield* Layer.buildWithScope(Layer.provide(Relay.layer(), broker), scope)
+      yield* Deferred.await(publishing)
+      const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
+      yield* Deferred.succeed(go, undefined)
+      yield* Fiber.join(closing)
+      expect((yield* Ref.get(script.published)).map(text)).toEqual(["a1"])
+      expect(yield* empty).toBe(true)
+    }).pipe(Effect.provide(layer)),
+  )
+
   it.scopedLive("publishes rows that become visible late, though higher ids went before", () =>
     Effect.gen(function* () {
       const { script, layer: broker } = yield* scripted
@@ -116,6 +134,31 @@ describe("Relay", () => {
       for (let index = 0; index < all.length; index += 10) yield* add(...all.slice(index, index + 10))
       yield* until(empty)
       expect(firsts(yield* Ref.get(script.published))).toEqual(all.map(text))
+    }).pipe(Effect.provide(layer)),
+  )
+})
+
+describe("the relay's read", () => {
+  it.scopedLive("takes no more into memory than a few of the largest messages, and goes on behind them", () =>
+    Effect.gen(function* () {
+      const large: OutgoingMessage = { topic: "things", key: null, value: new Uint8Array(899_000), headers: {} }
+      yield* add(...Array.from({ length: 12 }, () => large))
+      const first = yield* OutboxTable.removeAndRead([], 0n, [], 1_000)
+      expect(first.length).toBe(10)
+      const ids = first.map(({ id }) => id)
+      const rest = yield* OutboxTable.removeAndRead(ids, 0n, [], 1_000)
+      expect(rest.length).toBe(2)
+      expect(rest.some(({ id }) => ids.includes(id))).toBe(false)
+    }).pipe(Effect.provide(layer)),
+  )
+
+  it.scopedLive("skips exactly what is in flight, gaps or not", () =>
+    Effect.gen(function* () {
+      yield* add(...Array.from({ length: 10 }, (_, index) => message("a", index)))
+      const all = (yield* OutboxTable.removeAndRead([], 0n, [], 100)).map(({ id }) => id)
+      const inFlight = all.filter((_, index) => [0, 1, 4, 6, 7, 8].includes(index))
+      const read = yield* OutboxTable.removeAndRead([], 0n, inFlight, 100)
+      expect(read.map(({ id }) => id)).toEqual(all.filter((id) => !inFlight.includes(id)))
     }).pipe(Effect.provide(layer)),
   )
 })

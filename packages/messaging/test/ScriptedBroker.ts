@@ -11,8 +11,14 @@ export interface Script {
   readonly faults: Ref.Ref<ReadonlyArray<"fail" | "lose-ack" | "ok">>
   /** Runs in front of every publish. */
   readonly beforePublish: Ref.Ref<Effect.Effect<void>>
-  /** Hands a batch to the subscriber; the effect inside completes when it is acknowledged. */
-  readonly deliver: (messages: ReadonlyArray<ReceivedMessage>) => Effect.Effect<Effect.Effect<void>>
+  /**
+   * Hands a batch to the subscriber; the effect inside completes when it is acknowledged. `behind` is how many messages the broker
+   * has after it; 0 when absent.
+   */
+  readonly deliver: (
+    messages: ReadonlyArray<ReceivedMessage>,
+    options?: { readonly behind: number },
+  ) => Effect.Effect<Effect.Effect<void>>
 }
 
 export const scripted = Effect.gen(function* () {
@@ -25,7 +31,7 @@ export const scripted = Effect.gen(function* () {
     published,
     faults,
     beforePublish,
-    deliver: (messages) =>
+    deliver: (messages, { behind } = { behind: 0 }) =>
       Effect.gen(function* () {
         const acknowledged = yield* Deferred.make<void>()
         if (!isNonEmptyReadonlyArray(messages)) return Effect.void
@@ -33,7 +39,7 @@ export const scripted = Effect.gen(function* () {
           topic: messages[0].topic,
           partition: messages[0].partition,
           messages,
-          highWatermark: 0n,
+          highWatermark: (messages.at(-1)?.offset ?? 0n) + BigInt(behind) + 1n,
           acknowledge: Effect.asVoid(Deferred.succeed(acknowledged, undefined)),
         })
         return Deferred.await(acknowledged)

@@ -39,7 +39,7 @@ const Envelope = Schema.Struct({
 const decodeEnvelope = Schema.decodeUnknownEither(Envelope)
 
 /** W3C trace context of the current span, as `traceparent` wants it; none outside of a span, and for one that is switched off. */
-const traceparent: Effect.Effect<Option.Option<string>> = Effect.map(Effect.option(Effect.currentParentSpan), (span) =>
+const traceparent: Effect.Effect<Option.Option<string>> = Effect.map(Effect.serviceOption(Tracer.ParentSpan), (span) =>
   Option.map(
     // Where tracing is disabled Effect puts a span whose ids are no ids.
     Option.filter(span, ({ traceId }) => traceId.length === 32),

@@ -6,6 +6,7 @@ import * as EndpointTable from "./EndpointTable.js"
 import type { HealthChecks } from "./Health.js"
 import * as HealthRoutes from "./HealthRoutes.js"
 import { attach } from "./HttpListener.js"
+import * as MetricsRoute from "./MetricsRoute.js"
 import type { NodeServer } from "./NodeServer.js"
 import type { Origins } from "./Origins.js"
 import { answered } from "./Problems.js"
@@ -33,7 +34,7 @@ type Needed<R> = Exclude<
 
 /**
  * Answers an API and the routes beside it on the {@link NodeServer}, with `/openapi.json`, `/swagger-ui/index.html`, `/docs`,
- * `/health/live` and `/health/ready`. Every refusal and every fault is problem+json; see `Problems.ts`.
+ * `/health/live`, `/health/ready` and `/metrics`. Every refusal and every fault is problem+json; see `Problems.ts`.
  */
 export const layer = <Id extends string, Groups extends HttpApiGroup.HttpApiGroup.Any, E, R, ER, RR>(
   options: HttpServiceOptions<Id, Groups, E, R, ER, RR>,
@@ -52,6 +53,7 @@ export const layer = <Id extends string, Groups extends HttpApiGroup.HttpApiGrou
     HttpLayerRouter.addHttpApi(api, { openapiPath: "/openapi.json" }),
     DocsPages.layer(api),
     HealthRoutes.layer,
+    MetricsRoute.layer,
   ).pipe(Layer.provideMerge(routes), Layer.provideMerge(router), Layer.provide(NodeHttpServer.layerContext))
   // The router marks the needs of handlers as needs of their layers; `Needed` says the same in plain services.
   const assembled = app as Layer.Layer<

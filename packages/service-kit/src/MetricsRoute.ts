@@ -1,0 +1,12 @@
+import { HttpLayerRouter, HttpServerResponse } from "@effect/platform"
+import { Effect, type Layer, Metric } from "effect"
+import { contentType, render } from "./PrometheusText.js"
+
+/** `/metrics`: every metric of the process as Prometheus text. None of them carries a user's or an order's id. */
+export const layer: Layer.Layer<never, never, HttpLayerRouter.HttpRouter> = HttpLayerRouter.add(
+  "GET",
+  "/metrics",
+  Effect.map(Metric.snapshot, (pairs) =>
+    HttpServerResponse.text(render(pairs), { contentType, headers: { "cache-control": "no-store" } }),
+  ),
+)

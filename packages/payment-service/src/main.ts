@@ -14,6 +14,7 @@ import * as ServiceMain from "@tandem/service-kit/ServiceMain"
 import { Layer } from "effect"
 import { config } from "./config.js"
 import { AccountsRoutes } from "./http/AccountsRoutes.js"
+import { PaymentsRoutes } from "./http/PaymentsRoutes.js"
 import { PaymentRequestsConsumer } from "./messages/PaymentRequestsConsumer.js"
 import { ledgerSchema, paymentSchema } from "./sql/migrations/payments.js"
 
@@ -29,7 +30,7 @@ ServiceMain.run({
   config,
   app: ({ service }) =>
     Layer.mergeAll(
-      HttpService.layer({ api: PaymentApi, routes: AccountsRoutes }),
+      HttpService.layer({ api: PaymentApi, routes: Layer.merge(AccountsRoutes, PaymentsRoutes) }),
       PaymentRequestsConsumer,
       Relay.layer(),
       Topics.layer(topics),

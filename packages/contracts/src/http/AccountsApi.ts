@@ -1,9 +1,11 @@
 import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "@effect/platform"
 import { Schema } from "effect"
 import { Amount, AmountFromText, Balance } from "../Amount.js"
+import { OrderId } from "../OrderId.js"
 import { Timestamp } from "../Timestamp.js"
 import { UserId } from "../UserId.js"
 import { Problems } from "./Errors.js"
+import { Limit } from "./OrdersApi.js"
 
 /** An account as the API shows it; `version` grows by one with every transfer. */
 export class Account extends Schema.Class<Account>("Account")({
@@ -16,6 +18,26 @@ export class Account extends Schema.Class<Account>("Account")({
 
 /** The command to create an account with an amount, or to add the amount to it. */
 export class TopUp extends Schema.Class<TopUp>("TopUp")({ userId: UserId, amount: Amount }) {}
+
+/** A movement of money as the account's owner sees it. */
+export class Transfer extends Schema.Class<Transfer>("Transfer")({
+  id: Schema.UUID.annotations({ identifier: "TransferId", description: "UUIDv7" }),
+  kind: Schema.Literal("topup", "payment", "refund"),
+  /** `credit` puts money on the account, `debit` takes it away. */
+  direction: Schema.Literal("credit", "debit"),
+  amount: Amount,
+  /** What it left on the account. */
+  balanceAfter: Balance,
+  /** The order that is paid or refunded; null for a top-up. */
+  orderId: Schema.NullOr(OrderId),
+  at: Timestamp,
+}) {}
+
+/** A page of an account's transfers, newest first. `next` is the cursor of the following page, null on the last one. */
+export class TransferPage extends Schema.Class<TransferPage>("TransferPage")({
+  items: Schema.Array(Transfer),
+  next: Schema.NullOr(Schema.String),
+}) {}
 
 const topUp = HttpApiEndpoint.post("topUp", "/accounts")
   .setUrlParams(
@@ -49,5 +71,26 @@ const getAccount = HttpApiEndpoint.get("getAccount", "/accounts/:userId")
   .addError(Problems.ServiceUnavailable)
   .annotateContext(OpenApi.annotations({ identifier: "getAccount", summary: "Read one account" }))
 
-/** Topping up and reading accounts. */
-export const AccountsApi = HttpApiGroup.make("accounts").add(topUp).add(getAccount)
+const listTransfers = HttpApiEndpoint.get("listTransfers", "/accounts/:userId/transfers")
+  .setPath(Schema.Struct({ userId: Schema.String }))
+  .setUrlParams(
+    Schema.Struct({
+      limit: Schema.optionalWith(Limit, { exact: true }),
+      cursor: Schema.optionalWith(Schema.String, { exact: true }),
+    }),
+  )
+  .addSuccess(TransferPage)
+  .addError(Problems.InvalidRequest)
+  .addError(Problems.AccountNotFound)
+  .addError(Problems.ServiceUnavailable)
+  .annotateContext(
+    OpenApi.annotations({
+      identifier: "listTransfers",
+      summary: "List an account's transfers, newest first",
+      description:
+        "`cursor` is the `next` of the page before; `balanceAfter` is what each transfer left on the account.",
+    }),
+  )
+
+/** Topping up and reading accounts, and what moved on them. */
+export const AccountsApi = HttpApiGroup.make("accounts").add(topUp).add(getAccount).add(listTransfers)

@@ -18,6 +18,8 @@ export class OrderNotFound extends Schema.TaggedError<OrderNotFound>()("OrderNot
 export class AccountNotFound extends Schema.TaggedError<AccountNotFound>()("AccountNotFound", detail) {}
 /** All that the account was ever topped up with would pass 2^53−1 minor units. */
 export class FundingLimitExceeded extends Schema.TaggedError<FundingLimitExceeded>()("FundingLimitExceeded", detail) {}
+/** Nothing was decided about this order's payment yet, or it is somebody else's. */
+export class PaymentNotFound extends Schema.TaggedError<PaymentNotFound>()("PaymentNotFound", detail) {}
 /** Something that the service needs is not there at the moment. After a lost commit it is unknown whether a change was made. */
 export class ServiceUnavailable extends Schema.TaggedError<ServiceUnavailable>()("ServiceUnavailable", detail) {}
 
@@ -30,5 +32,6 @@ export const Problems = {
   OrderNotFound: asProblem("order-not-found", OrderNotFound),
   AccountNotFound: asProblem("account-not-found", AccountNotFound),
   FundingLimitExceeded: asProblem("funding-limit-exceeded", FundingLimitExceeded),
+  PaymentNotFound: asProblem("payment-not-found", PaymentNotFound),
   ServiceUnavailable: asProblem("service-unavailable", ServiceUnavailable),
 }

@@ -1,10 +1,12 @@
 import { HttpApi, OpenApi } from "@effect/platform"
 import { AccountsApi } from "./AccountsApi.js"
 import { describeAsServed } from "./OpenApiDocument.js"
+import { PaymentsApi } from "./PaymentsApi.js"
 
 /** The payment service's HTTP API. */
 export const PaymentApi = HttpApi.make("payment-service")
   .add(AccountsApi)
+  .add(PaymentsApi)
   .annotateContext(
     OpenApi.annotations({
       title: "Tandem payment service",

@@ -4,7 +4,7 @@ import { PaymentRefunded } from "@tandem/contracts/messages/PaymentRefunded"
 import { PaymentSucceeded } from "@tandem/contracts/messages/PaymentSucceeded"
 import type { PaymentRequest, PaymentResult } from "@tandem/contracts/messages/Topics"
 import type { Account, TransferLine } from "./Ledger.js"
-import { type Payment, transitions } from "./PaymentSaga.js"
+import { type Payment, type Refunded, type Succeeded, transitions } from "./PaymentSaga.js"
 
 /** A command that contradicts what is recorded; `index` is its place in the batch. */
 export interface Impossible {
@@ -12,12 +12,24 @@ export interface Impossible {
   readonly reason: string
 }
 
+/** A decision about an order of which nothing was known; paid and refunded in one batch is one too. */
+export interface NewDecision {
+  readonly before?: never
+  readonly after: Payment
+}
+
+/** A payment that was taken before this batch and given back in it: the only way in which a recorded decision changes. */
+export interface Repaid {
+  readonly before: Succeeded
+  readonly after: Refunded
+}
+
 /** What a batch of commands comes to. */
 export interface Settlement {
   /** The last state of every account that changed, once each. */
   readonly accounts: ReadonlyArray<{ readonly before: Account; readonly after: Account }>
   /** The last state of every payment that is new or changed, once each; `before` is absent for a new one. */
-  readonly payments: ReadonlyArray<{ readonly before?: Payment; readonly after: Payment }>
+  readonly payments: ReadonlyArray<NewDecision | Repaid>
   /** Every movement of money, in order. */
   readonly transfers: ReadonlyArray<TransferLine>
   /** An answer for each command that was possible, in order. */
@@ -33,8 +45,8 @@ export interface Known {
 
 /** Decides a whole batch, one command after the other, as the saga's table says. Nothing is read or written: the same input gives the same answer. */
 export const settle = (known: Known, commands: ReadonlyArray<PaymentRequest>): Settlement => {
-  const accounts = new Map(known.accounts)
-  const payments = new Map(known.payments)
+  const accounts = new Map<string, { readonly before: Account; readonly after: Account }>()
+  const payments = new Map<string, NewDecision | Repaid>()
   const transfers: Array<TransferLine> = []
   const results: Array<PaymentResult> = []
   const impossible: Array<Impossible> = []
@@ -42,84 +54,71 @@ export const settle = (known: Known, commands: ReadonlyArray<PaymentRequest>): S
   const move = (account: Account, kind: "payment" | "refund", amount: number, orderId: string): Account => {
     const balance = kind === "payment" ? account.balance - amount : account.balance + amount
     const after = { userId: account.userId, balance, version: account.version + 1 }
-    accounts.set(account.userId, after)
+    accounts.set(account.userId, { before: accounts.get(account.userId)?.before ?? account, after })
     transfers.push({ userId: account.userId, version: after.version, kind, amount, balanceAfter: balance, orderId })
     return after
   }
 
-  commands.forEach((command, index) => {
-    const payment = payments.get(command.orderId)
-    const account = accounts.get(command.userId)
-    if (payment !== undefined && (payment.userId !== command.userId || payment.amount !== command.amount)) {
-      impossible.push({ index, reason: `${command._tag} for another user or amount than is recorded` })
-      return
+  /** The payment's state after the command, or why there can be none. */
+  const decide = (command: PaymentRequest): Payment | string => {
+    const { orderId, userId, amount } = command
+    const payment = payments.get(orderId)?.after ?? known.payments.get(orderId)
+    const account = accounts.get(userId)?.after ?? known.accounts.get(userId)
+    if (payment !== undefined && (payment.userId !== userId || payment.amount !== amount)) {
+      return `${command._tag} for another user or amount than is recorded`
     }
     const transition = transitions[payment?.status ?? "none"][command._tag]
-    if (transition === "impossible") {
-      impossible.push({ index, reason: `${command._tag} for an order that nothing is known of` })
-      return
-    }
-    if (transition === "refund" && account === undefined) {
-      impossible.push({ index, reason: `${command._tag} for a payment whose account does not exist` })
-      return
-    }
-    const { orderId, userId, amount } = command
     const decided = { orderId, userId, amount }
-    if (transition === "decide") {
-      if (account === undefined) {
-        payments.set(orderId, { ...decided, status: "DECLINED", reason: "AccountNotFound", balanceAfter: null })
-      } else if (account.balance < amount) {
-        payments.set(orderId, { ...decided, status: "DECLINED", reason: "InsufficientFunds", balanceAfter: null })
-      } else {
-        const { balance } = move(account, "payment", amount, orderId)
-        payments.set(orderId, { ...decided, status: "SUCCEEDED", reason: null, balanceAfter: balance })
-      }
-    } else if (command._tag !== "PaymentRequested" && transition === "cancel") {
-      payments.set(orderId, { ...decided, status: "CANCELLED", reason: command.reason, balanceAfter: null })
-    } else if (
-      command._tag !== "PaymentRequested" &&
-      transition === "refund" &&
-      payment !== undefined &&
-      account !== undefined
-    ) {
-      move(account, "refund", amount, orderId)
-      payments.set(orderId, { ...payment, status: "REFUNDED", reason: command.reason })
+    const record = <A extends Payment>(after: A): A => {
+      payments.set(orderId, { after })
+      return after
     }
-    const now = payments.get(orderId)
-    if (now !== undefined) results.push(answer(now))
+    if (transition === "decide") {
+      if (account === undefined) return record({ ...decided, status: "DECLINED", reason: "AccountNotFound" })
+      if (account.balance < amount) return record({ ...decided, status: "DECLINED", reason: "InsufficientFunds" })
+      return record({
+        ...decided,
+        status: "SUCCEEDED",
+        balanceAfter: move(account, "payment", amount, orderId).balance,
+      })
+    }
+    if (transition === "cancel" && command._tag !== "PaymentRequested") {
+      return record({ ...decided, status: "CANCELLED", reason: command.reason })
+    }
+    if (transition === "refund" && command._tag !== "PaymentRequested" && payment?.status === "SUCCEEDED") {
+      if (account === undefined) return `${command._tag} for a payment whose account does not exist`
+      move(account, "refund", amount, orderId)
+      const after: Refunded = { ...payment, status: "REFUNDED", reason: command.reason }
+      payments.set(orderId, payment === known.payments.get(orderId) ? { before: payment, after } : { after })
+      return after
+    }
+    if (transition === "impossible" || payment === undefined) {
+      return `${command._tag} for an order that nothing is known of`
+    }
+    return payment
+  }
+
+  commands.forEach((command, index) => {
+    const decision = decide(command)
+    if (typeof decision === "string") impossible.push({ index, reason: decision })
+    else results.push(answer(decision))
   })
 
-  return {
-    accounts: changed(known.accounts, accounts).flatMap(({ before, after }) =>
-      before === undefined ? [] : [{ before, after }],
-    ),
-    payments: changed(known.payments, payments),
-    transfers,
-    results,
-    impossible,
-  }
+  return { accounts: [...accounts.values()], payments: [...payments.values()], transfers, results, impossible }
 }
 
-const changed = <A>(before: ReadonlyMap<string, A>, after: ReadonlyMap<string, A>) =>
-  [...after].flatMap(([key, value]): ReadonlyArray<{ readonly before?: A; readonly after: A }> => {
-    const old = before.get(key)
-    if (old === value) return []
-    return [old === undefined ? { after: value } : { before: old, after: value }]
-  })
-
 /** What is said of a payment, now and whenever it is asked again. */
-export const answer = ({ orderId, userId, amount, status, reason, balanceAfter }: Payment): PaymentResult => {
+export const answer = (payment: Payment): PaymentResult => {
   const trusted = { disableValidation: true }
-  const fields = { orderId, userId, amount }
-  if (status === "SUCCEEDED") return new PaymentSucceeded({ ...fields, balanceAfter: balanceAfter ?? 0 }, trusted)
-  // Only a success has no reason; the database holds to it.
-  const why = { ...fields, reason: reason ?? "InsufficientFunds" }
-  switch (status) {
+  const { orderId, userId, amount } = payment
+  switch (payment.status) {
+    case "SUCCEEDED":
+      return new PaymentSucceeded({ orderId, userId, amount, balanceAfter: payment.balanceAfter }, trusted)
     case "DECLINED":
-      return new PaymentDeclined(why, trusted)
+      return new PaymentDeclined({ orderId, userId, amount, reason: payment.reason }, trusted)
     case "CANCELLED":
-      return new PaymentCancelled(why, trusted)
+      return new PaymentCancelled({ orderId, userId, amount, reason: payment.reason }, trusted)
     case "REFUNDED":
-      return new PaymentRefunded(why, trusted)
+      return new PaymentRefunded({ orderId, userId, amount, reason: payment.reason }, trusted)
   }
 }

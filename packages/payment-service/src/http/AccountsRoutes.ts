@@ -1,7 +1,7 @@
 import { HttpApiBuilder } from "@effect/platform"
 import { SqlClient } from "@effect/sql"
-import { type Account, TopUp } from "@tandem/contracts/http/AccountsApi"
-import { AccountNotFound, FundingLimitExceeded } from "@tandem/contracts/http/Errors"
+import { type Account, TopUp, TransferPage } from "@tandem/contracts/http/AccountsApi"
+import { AccountNotFound, FundingLimitExceeded, InvalidRequest } from "@tandem/contracts/http/Errors"
 import { PaymentApi } from "@tandem/contracts/http/PaymentApi"
 import { UserId } from "@tandem/contracts/UserId"
 import { nextId } from "@tandem/messaging/Ids"
@@ -11,10 +11,17 @@ import { json } from "@tandem/service-kit/Json"
 import { unavailable } from "@tandem/service-kit/Problems"
 import { Clock, Effect, Option, Schema } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
+import * as TransferCursor from "../domain/TransferCursor.js"
 import { findAccount } from "../sql/Accounts.js"
 import { type NewTopUp, topUp } from "../sql/TopUps.js"
+import { listTransfers } from "../sql/Transfers.js"
 
-/** Topping up and reading accounts. Concurrent top-ups share a statement. */
+/** How many transfers a page holds when nobody says. */
+const defaultLimit = 50
+
+const noAccount = () => new AccountNotFound({ detail: "This user has no account." })
+
+/** Topping up and reading accounts, and what moved on them. Concurrent top-ups share a statement. */
 export const AccountsRoutes = HttpApiBuilder.group(PaymentApi, "accounts", (handlers) =>
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
@@ -29,7 +36,7 @@ export const AccountsRoutes = HttpApiBuilder.group(PaymentApi, "accounts", (hand
       .handleRaw("topUp", ({ request, urlParams }) =>
         Effect.gen(function* () {
           const { userId, amount } = yield* readCommand(TopUp, urlParams, request)
-          const { account, created } = yield* write({ id: yield* nextId, userId, amount })
+          const { account, created } = yield* yield* write({ id: yield* nextId, userId, amount })
           return json(
             account,
             created ? { status: 201, headers: { location: `/accounts/${userId}` } } : { status: 200 },
@@ -46,8 +53,36 @@ export const AccountsRoutes = HttpApiBuilder.group(PaymentApi, "accounts", (hand
       .handle("getAccount", ({ path }) =>
         Effect.gen(function* () {
           const account = Schema.is(UserId)(path.userId) ? yield* findAccount(path.userId) : Option.none<Account>()
-          return yield* Effect.mapError(account, () => new AccountNotFound({ detail: "This user has no account." }))
+          return yield* Effect.mapError(account, noAccount)
+        }).pipe(withSql, unavailable),
+      )
+      .handle("listTransfers", ({ path: { userId }, urlParams: { limit = defaultLimit, cursor } }) =>
+        Effect.gen(function* () {
+          const before = cursor === undefined || cursor === "" ? undefined : yield* readCursor(cursor)
+          if (!Schema.is(UserId)(userId)) return yield* noAccount()
+          const transfers = yield* listTransfers({
+            userId,
+            // One more than asked for tells whether another page follows.
+            limit: limit + 1,
+            ...(before === undefined ? {} : { before }),
+          })
+          // An account has been topped up at least once, so that only one with nothing to show need be asked after.
+          if (transfers.length === 0) yield* Effect.mapError(yield* findAccount(userId), noAccount)
+          const items = transfers.slice(0, limit)
+          const last = items.at(-1)
+          const next = transfers.length > limit && last !== undefined ? TransferCursor.encode(last.version) : null
+          return new TransferPage({ items: items.map(({ transfer }) => transfer), next }, { disableValidation: true })
         }).pipe(withSql, unavailable),
       )
   }),
 )
+
+const readCursor = (cursor: string) =>
+  Effect.mapError(
+    TransferCursor.decode(cursor),
+    () =>
+      new InvalidRequest({
+        detail: "The request is invalid.",
+        errors: [{ parameter: "cursor", detail: "must be the `next` of a page of transfers" }],
+      }),
+  )

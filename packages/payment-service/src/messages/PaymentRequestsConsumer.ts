@@ -1,11 +1,12 @@
-import { paymentRequestsTopic, paymentResultsTopic } from "@tandem/contracts/messages/Topics"
+import { paymentRequestsTopic } from "@tandem/contracts/messages/Topics"
 import * as Consumer from "@tandem/messaging/Consumer"
 import { Outbox } from "@tandem/messaging/Outbox"
 import { HealthChecks } from "@tandem/service-kit/Health"
 import { Effect, Layer } from "effect"
 import { map } from "effect/Array"
+import * as SettlementMetrics from "../sql/SettlementMetrics.js"
 import { settlePayments } from "../sql/SettlePayments.js"
-import { paymentRequests, paymentResults } from "./PaymentMessages.js"
+import { encode, paymentRequests } from "./PaymentMessages.js"
 
 /** Step 3 of the flow: requests are settled and answered in one transaction; the relay is told after the commit. */
 export const PaymentRequestsConsumer = Layer.scopedDiscard(
@@ -19,17 +20,13 @@ export const PaymentRequestsConsumer = Layer.scopedDiscard(
       handler: (messages, attempt) =>
         Effect.gen(function* () {
           const commands = map(messages, (message) => message.payload)
-          const { results, impossible } = yield* settlePayments(commands, { lock: attempt.number > 0 })
-          const answers = yield* Effect.forEach(results, (result) =>
-            paymentResults.encode(paymentResultsTopic, result.userId, result),
-          )
-          yield* outbox.add(answers)
+          const settlement = yield* settlePayments(commands, { attempt: attempt.number, encode })
           return {
-            rejected: impossible.flatMap(({ index, reason }) => {
+            rejected: settlement.impossible.flatMap(({ index, reason }) => {
               const message = messages[index]
               return message === undefined ? [] : [{ message, reason }]
             }),
-            afterCommit: outbox.signal,
+            afterCommit: Effect.zipRight(outbox.signal, SettlementMetrics.decided(settlement)),
           }
         }),
     })

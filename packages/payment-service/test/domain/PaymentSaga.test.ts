@@ -16,9 +16,9 @@ const commands = {
 
 const payments: Readonly<Record<keyof typeof transitions, Payment | undefined>> = {
   none: undefined,
-  SUCCEEDED: { ...order, status: "SUCCEEDED", reason: null, balanceAfter: 90 },
-  DECLINED: { ...order, status: "DECLINED", reason: "AccountNotFound", balanceAfter: null },
-  CANCELLED: { ...order, status: "CANCELLED", reason: "PaymentTimeout", balanceAfter: null },
+  SUCCEEDED: { ...order, status: "SUCCEEDED", balanceAfter: 90 },
+  DECLINED: { ...order, status: "DECLINED", reason: "AccountNotFound" },
+  CANCELLED: { ...order, status: "CANCELLED", reason: "PaymentTimeout" },
   REFUNDED: { ...order, status: "REFUNDED", reason: "PaymentTimeout", balanceAfter: 90 },
 }
 

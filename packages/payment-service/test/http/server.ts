@@ -4,6 +4,7 @@ import * as HttpService from "@tandem/service-kit/HttpService"
 import { NodeServer } from "@tandem/service-kit/NodeServer"
 import { Context, Effect, Layer } from "effect"
 import { AccountsRoutes } from "../../src/http/AccountsRoutes.js"
+import { PaymentsRoutes } from "../../src/http/PaymentsRoutes.js"
 import { database } from "../sql/database.js"
 
 /** Where the service under test listens: `http://127.0.0.1:port`. */
@@ -18,7 +19,7 @@ export const service = Layer.scoped(
     return `http://127.0.0.1:${port}`
   }),
 ).pipe(
-  Layer.provide(HttpService.layer({ api: PaymentApi, routes: AccountsRoutes })),
+  Layer.provide(HttpService.layer({ api: PaymentApi, routes: Layer.merge(AccountsRoutes, PaymentsRoutes) })),
   Layer.provide(NodeServer.layer({ host: "127.0.0.1", port: 0, corsOrigins: [] })),
   Layer.provide(HealthChecks.layer),
   Layer.provideMerge(database),

@@ -15,8 +15,8 @@ import { Deferred, Effect, Either, Fiber, Layer } from "effect"
 import { expect } from "vitest"
 import { paymentRequests, paymentResults } from "../../src/messages/PaymentMessages.js"
 import { PaymentRequestsConsumer } from "../../src/messages/PaymentRequestsConsumer.js"
-import { topUp } from "../../src/sql/TopUps.js"
 import { balanced, database, imbalance } from "../sql/database.js"
+import { fund } from "../sql/ledger.js"
 import { someoneWaits, until } from "../until.js"
 
 /** The consumer on a database of its own, its answers left in the outbox. */
@@ -30,9 +30,6 @@ const running = PaymentRequestsConsumer.pipe(
   ),
   Layer.provideMerge(database),
 )
-
-const fund = (userId: string, amount: number) =>
-  Effect.flatMap(nextId, (id) => topUp([{ id, userId, amount }], "2026-01-01T00:00:00.000Z"))
 
 const request = (userId: string, amount: number) =>
   Effect.map(nextId, (orderId) => new PaymentRequested({ orderId, userId, amount }))

@@ -4,21 +4,17 @@ import { PaymentRequested } from "@tandem/contracts/messages/PaymentRequested"
 import { RefundRequested } from "@tandem/contracts/messages/RefundRequested"
 import type { PaymentRequest } from "@tandem/contracts/messages/Topics"
 import { nextId } from "@tandem/messaging/Ids"
-import { transaction } from "@tandem/messaging/Transaction"
 import { Clock, Effect } from "effect"
 import { expect } from "vitest"
-import { settlePayments } from "../../src/sql/SettlePayments.js"
-import { topUp } from "../../src/sql/TopUps.js"
 import { database } from "./database.js"
+import { fund, settleOnce } from "./ledger.js"
 
 const noon = "2026-01-01T12:00:00.000Z"
 const earlier = "2026-01-01T11:59:59.000Z"
 
-const fund = (at: string) => Effect.flatMap(nextId, (id) => topUp([{ id, userId: "a", amount: 100 }], at))
-
 /** A settlement of an instance whose clock is behind, or which waited for the account's row. */
 const settleAt = (at: string, command: PaymentRequest) =>
-  transaction(settlePayments([command], { lock: false })).pipe(
+  settleOnce([command]).pipe(
     Effect.withClock(Object.assign(Clock.make(), { currentTimeMillis: Effect.succeed(Date.parse(at)) })),
   )
 
@@ -32,17 +28,19 @@ const updatedAt = Effect.gen(function* () {
 describe("clocks that disagree", () => {
   it.scopedLive("never take an account's time of change back, by a top-up or a settlement", () =>
     Effect.gen(function* () {
-      yield* fund(noon)
-      const [second] = yield* fund(earlier)
-      expect(second?.account).toMatchObject({ createdAt: noon, updatedAt: noon })
+      yield* fund("a", 100, noon)
+      const second = yield* fund("a", 100, earlier)
+      expect(second.account).toMatchObject({ createdAt: noon, updatedAt: noon })
       yield* settleAt(earlier, new PaymentRequested({ orderId: yield* nextId, userId: "a", amount: 1 }))
       expect((yield* updatedAt).account).toBe(noon)
+      const sql = yield* SqlClient.SqlClient
+      expect(yield* sql`SELECT DISTINCT at FROM transfers`).toEqual([{ at: new Date(noon) }])
     }).pipe(Effect.provide(database)),
   )
 
   it.scopedLive("never take a payment's time of change back", () =>
     Effect.gen(function* () {
-      yield* fund(earlier)
+      yield* fund("a", 100, earlier)
       const order = { orderId: yield* nextId, userId: "a", amount: 1 }
       yield* settleAt(noon, new PaymentRequested(order))
       yield* settleAt(earlier, new RefundRequested({ ...order, reason: "RefundedByUser" }))

@@ -2,24 +2,16 @@ import { SqlClient } from "@effect/sql"
 import { describe, it } from "@effect/vitest"
 import { PaymentRequested } from "@tandem/contracts/messages/PaymentRequested"
 import { RefundRequested } from "@tandem/contracts/messages/RefundRequested"
-import type { PaymentRequest } from "@tandem/contracts/messages/Topics"
 import { nextId } from "@tandem/messaging/Ids"
 import { transaction } from "@tandem/messaging/Transaction"
 import { Deferred, Effect, Fiber } from "effect"
-import type { NonEmptyReadonlyArray } from "effect/Array"
 import { expect } from "vitest"
-import { settlePayments } from "../../src/sql/SettlePayments.js"
-import { topUp } from "../../src/sql/TopUps.js"
+import { someoneWaits } from "../until.js"
 import { balanced, database, imbalance } from "./database.js"
-
-const fund = (userId: string, amount: number) =>
-  Effect.flatMap(nextId, (id) => topUp([{ id, userId, amount }], "2026-01-01T00:00:00.000Z"))
+import { fund, settleOnce as settle } from "./ledger.js"
 
 const request = (userId: string, amount: number) =>
   Effect.map(nextId, (orderId) => new PaymentRequested({ orderId, userId, amount }))
-
-const settle = (commands: NonEmptyReadonlyArray<PaymentRequest>, lock = false) =>
-  transaction(settlePayments(commands, { lock }))
 
 const tags = ({ results }: { readonly results: ReadonlyArray<{ readonly _tag: string }> }) =>
   results.map((result) => result._tag)
@@ -66,9 +58,7 @@ describe("settling payments in the database", () => {
       const finish = yield* Deferred.make<void>()
       const between = yield* Effect.fork(
         transaction(
-          sql`UPDATE accounts SET balance = balance + 1, funded = funded + 1, version = version + 1`.pipe(
-            Effect.zipRight(sql`INSERT INTO transfers (account, account_version, id, kind, debit_account, credit_account, amount, balance_after, at)
-              VALUES ('user:a', 2, uuidv7(), 'topup', 'funding', 'user:a', 1, 101, now())`),
+          fund("a", 1).pipe(
             Effect.zipRight(Deferred.succeed(locked, undefined)),
             Effect.zipRight(Deferred.await(finish)),
           ),
@@ -76,12 +66,12 @@ describe("settling payments in the database", () => {
       )
       yield* Deferred.await(locked)
       const settling = yield* Effect.fork(Effect.flip(settle([one])))
-      yield* waitForLock
+      yield* someoneWaits
       yield* Deferred.succeed(finish, undefined)
       yield* Fiber.join(between)
       expect((yield* Fiber.join(settling))._tag).toBe("VersionConflict")
       expect(yield* sql`SELECT * FROM payments`).toEqual([])
-      expect(tags(yield* settle([one], true))).toEqual(["PaymentSucceeded"])
+      expect(tags(yield* settle([one], 1))).toEqual(["PaymentSucceeded"])
       expect(yield* imbalance).toEqual(balanced)
     }).pipe(Effect.provide(database)),
   )
@@ -92,7 +82,7 @@ describe("settling payments in the database", () => {
       const orders = yield* Effect.all(Array.from({ length: 60 }, () => request("a", 1)))
       const settling = Effect.forEach(
         orders,
-        (order) => settle([order]).pipe(Effect.catchAll(() => Effect.retry(settle([order], true), { times: 50 }))),
+        (order) => settle([order]).pipe(Effect.catchAll(() => Effect.retry(settle([order], 1), { times: 50 }))),
         { concurrency: 4 },
       )
       const funding = Effect.forEach(orders, () => fund("a", 1), { concurrency: 4 })
@@ -125,11 +115,3 @@ describe("settling payments in the database", () => {
       }).pipe(Effect.provide(database)),
   )
 })
-
-/** Somebody waits for a row that another transaction holds. */
-const waitForLock = Effect.gen(function* () {
-  const sql = yield* SqlClient.SqlClient
-  const rows = yield* sql`
-    SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`
-  return rows.length > 0
-}).pipe(Effect.repeat({ until: (waiting) => waiting }), Effect.timeout("10 seconds"))

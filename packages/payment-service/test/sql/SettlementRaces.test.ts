@@ -7,27 +7,17 @@ import type { PaymentRequest } from "@tandem/contracts/messages/Topics"
 import { nextId } from "@tandem/messaging/Ids"
 import { transaction } from "@tandem/messaging/Transaction"
 import { Deferred, Effect, Fiber, FastCheck as fc } from "effect"
-import { isNonEmptyArray, type NonEmptyReadonlyArray } from "effect/Array"
+import { isNonEmptyArray } from "effect/Array"
 import { expect } from "vitest"
 import type { Known } from "../../src/domain/Settlement.js"
 import * as Settlement from "../../src/domain/Settlement.js"
-import { readAccounts } from "../../src/sql/Accounts.js"
+import { lockAccounts } from "../../src/sql/Accounts.js"
 import { readPayments } from "../../src/sql/Payments.js"
-import { settlePayments } from "../../src/sql/SettlePayments.js"
-import { topUp } from "../../src/sql/TopUps.js"
 import { someoneWaits } from "../until.js"
 import { balanced, database, imbalance } from "./database.js"
+import { fund, settle, settleOnce } from "./ledger.js"
 
-const at = "2026-01-01T00:00:00.000Z"
 const users = ["a", "b", "c"]
-
-const fund = (userId: string, amount: number) => Effect.flatMap(nextId, (id) => topUp([{ id, userId, amount }], at))
-
-/** Tries as the consumer does: first without locks, then with them. */
-const settle = (commands: NonEmptyReadonlyArray<PaymentRequest>) =>
-  transaction(settlePayments(commands, { lock: false })).pipe(
-    Effect.catchAll(() => Effect.retry(transaction(settlePayments(commands, { lock: true })), { times: 50 })),
-  )
 
 /** Each payment has exactly the movements of money that its status says. */
 const unfounded = Effect.gen(function* () {
@@ -58,7 +48,7 @@ const batches = fc.array(
 )
 
 const stored = Effect.all({
-  accounts: readAccounts(users, false),
+  accounts: lockAccounts(users),
   payments: readPayments(Array.from({ length: 12 }, (_, n) => orderId(n))),
 })
 
@@ -114,14 +104,14 @@ describe("settlements that race", () => {
       const commit = yield* Deferred.make<void>()
       const other = yield* Effect.fork(
         transaction(
-          settlePayments([one], { lock: false }).pipe(
+          settleOnce([one]).pipe(
             Effect.zipLeft(Deferred.succeed(decided, undefined)),
             Effect.zipLeft(Deferred.await(commit)),
           ),
         ),
       )
       yield* Deferred.await(decided)
-      const second = yield* Effect.fork(transaction(settlePayments([one], { lock: true })))
+      const second = yield* Effect.fork(settleOnce([one], 1))
       yield* someoneWaits
       yield* Deferred.succeed(commit, undefined)
       const { results } = yield* Fiber.join(other)

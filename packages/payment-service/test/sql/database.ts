@@ -3,10 +3,11 @@ import { PgClient } from "@effect/sql-pg"
 import { createTestDatabase } from "@tandem/dev-stack/TestPostgres"
 import { messagingSchema } from "@tandem/messaging/MessagingSchema"
 import { migrate } from "@tandem/messaging/Migrations"
+import { Outbox } from "@tandem/messaging/Outbox"
 import { Effect, Layer, Redacted } from "effect"
 import { ledgerSchema, paymentSchema } from "../../src/sql/migrations/payments.js"
 
-/** A database of the payment service for one test. */
+/** A database of the payment service for one test, and its outbox. */
 export const database = Layer.unwrapScoped(
   Effect.gen(function* () {
     const { url } = yield* Effect.acquireRelease(
@@ -14,7 +15,9 @@ export const database = Layer.unwrapScoped(
       ({ drop }) => Effect.promise(() => drop()),
     )
     const migrated = Layer.effectDiscard(migrate([messagingSchema, ledgerSchema, paymentSchema]))
-    return Layer.provideMerge(migrated, PgClient.layer({ url: Redacted.make(url), maxConnections: 12 }))
+    return Layer.merge(migrated, Outbox.layer).pipe(
+      Layer.provideMerge(PgClient.layer({ url: Redacted.make(url), maxConnections: 12 })),
+    )
   }),
 )
 

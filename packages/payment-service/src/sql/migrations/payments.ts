@@ -1,6 +1,7 @@
 import { SqlClient } from "@effect/sql"
 import type { MigrationNamespace } from "@tandem/messaging/Migrations"
 import { Effect } from "effect"
+import { ledgerGuards, sumWithin } from "./ledgerGuards.js"
 
 const accounts = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
@@ -75,11 +76,11 @@ const payments = Effect.gen(function* () {
 /** The accounts and the ledger of what moved between them. */
 export const ledgerSchema: MigrationNamespace = {
   table: "ledger_migrations",
-  migrations: { "0001_accounts": accounts, "0002_transfers": transfers },
+  migrations: { "0001_accounts": accounts, "0002_transfers": transfers, "0003_sum_within": sumWithin },
 }
 
-/** What was decided about each order. */
+/** What was decided about each order, and the guards that tie it to the ledger: run it after {@link ledgerSchema}. */
 export const paymentSchema: MigrationNamespace = {
   table: "payment_migrations",
-  migrations: { "0001_payments": payments },
+  migrations: { "0001_payments": payments, "0002_ledger_guards": ledgerGuards },
 }

@@ -1,0 +1,25 @@
+import { HttpApiBuilder } from "@effect/platform"
+import { SqlClient } from "@effect/sql"
+import { PaymentNotFound } from "@tandem/contracts/http/Errors"
+import { PaymentApi } from "@tandem/contracts/http/PaymentApi"
+import type { Payment } from "@tandem/contracts/http/PaymentsApi"
+import { OrderId } from "@tandem/contracts/OrderId"
+import { unavailable } from "@tandem/service-kit/Problems"
+import { Effect, Option, Schema } from "effect"
+import { findPayment } from "../sql/Payments.js"
+
+/** Reading the decisions. */
+export const PaymentsRoutes = HttpApiBuilder.group(PaymentApi, "payments", (handlers) =>
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    return handlers.handle("getPayment", ({ path }) =>
+      Effect.gen(function* () {
+        const payment = Schema.is(OrderId)(path.orderId) ? yield* findPayment(path.orderId) : Option.none<Payment>()
+        return yield* Effect.mapError(
+          payment,
+          () => new PaymentNotFound({ detail: "Nothing was decided about this order's payment." }),
+        )
+      }).pipe(Effect.provideService(SqlClient.SqlClient, sql), unavailable),
+    )
+  }),
+)

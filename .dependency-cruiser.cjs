@@ -8,6 +8,7 @@ const below = {
   "order-service": ["contracts", "messaging", "messaging-kafka", "messaging-postgres", "service-kit"],
   "payment-service": ["contracts", "messaging", "messaging-kafka", "messaging-postgres", "service-kit"],
   "example-service": ["messaging", "messaging-kafka", "messaging-postgres"],
+  reconciliation: ["contracts", "messaging"],
   "notification-client": ["contracts"],
   "notification-page": ["contracts", "notification-client"],
   "dev-stack": [],

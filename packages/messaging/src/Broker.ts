@@ -57,30 +57,28 @@ export interface SubscribeOptions {
   readonly maxBatchMessages?: number
 }
 
+/** What every driver gives; `Broker` is its tag. */
+export interface BrokerService {
+  /** Makes the topics that are missing. A topic that exists is left as it is. */
+  readonly ensureTopics: (topics: ReadonlyArray<TopicSpec>) => Effect.Effect<void, BrokerUnavailable>
+  /**
+   * Publishes in order and succeeds when the broker has stored every message durably (acks = all). After a failure any part
+   * of them may have been stored: publish all again, from the first. One call at a time keeps the order per key; a second
+   * call waits for the first.
+   */
+  readonly publish: (messages: ReadonlyArray<OutgoingMessage>) => Effect.Effect<void, BrokerUnavailable | BatchTooLarge>
+  /**
+   * Joins the group for as long as the stream runs. While a batch is being worked on, heartbeats go on, for however long.
+   * What waits from several partitions is emitted as one chunk. The stream fails when the driver cannot go on by itself; run it
+   * again to join anew. Ending it gives the partitions up after storing the offsets of what was acknowledged.
+   */
+  readonly subscribe: (options: SubscribeOptions) => Stream.Stream<PartitionBatch, BrokerUnavailable>
+  /** Succeeds when the broker answers; for readiness. Gives up after 2 s. */
+  readonly ping: Effect.Effect<void, BrokerUnavailable>
+}
+
 /**
  * The port to a broker. A driver is a layer that gives this service: `@tandem/messaging-kafka`, `@tandem/messaging-postgres`,
  * or `MemoryBroker` for unit tests. What each method promises is checked by one conformance suite over all of them.
  */
-export class Broker extends Context.Tag("@tandem/messaging/Broker")<
-  Broker,
-  {
-    /** Makes the topics that are missing. A topic that exists is left as it is. */
-    readonly ensureTopics: (topics: ReadonlyArray<TopicSpec>) => Effect.Effect<void, BrokerUnavailable>
-    /**
-     * Publishes in order and succeeds when the broker has stored every message durably (acks = all). After a failure any part
-     * of them may have been stored: publish all again, from the first. One call at a time keeps the order per key; a second
-     * call waits for the first.
-     */
-    readonly publish: (
-      messages: ReadonlyArray<OutgoingMessage>,
-    ) => Effect.Effect<void, BrokerUnavailable | BatchTooLarge>
-    /**
-     * Joins the group for as long as the stream runs. While a batch is being worked on, heartbeats go on, for however long.
-     * What waits from several partitions is emitted as one chunk. The stream fails when the driver cannot go on by itself; run it
-     * again to join anew. Ending it gives the partitions up after storing the offsets of what was acknowledged.
-     */
-    readonly subscribe: (options: SubscribeOptions) => Stream.Stream<PartitionBatch, BrokerUnavailable>
-    /** Succeeds when the broker answers; for readiness. Gives up after 2 s. */
-    readonly ping: Effect.Effect<void, BrokerUnavailable>
-  }
->() {}
+export class Broker extends Context.Tag("@tandem/messaging/Broker")<Broker, BrokerService>() {}

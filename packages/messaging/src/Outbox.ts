@@ -20,31 +20,31 @@ export class MessageTooLarge extends Data.TaggedError("MessageTooLarge")<{
   }
 }
 
+/** What `Outbox` gives. */
+export interface OutboxService {
+  /**
+   * Writes messages into the caller's transaction. Fails with `OutsideTransaction` when there is none. Call `signal` after the
+   * commit, or use `Outbox.transaction`, so that the relay in this process need not wait for its next poll.
+   */
+  readonly add: (
+    messages: ReadonlyArray<OutgoingMessage>,
+  ) => Effect.Effect<void, SqlError.SqlError | OutsideTransaction | MessageTooLarge>
+  /**
+   * The same as a piece of a single statement, which is a transaction by itself and half the cost of four round trips:
+   * a data-modifying `outbox_rows AS (INSERT …)` to stand in the caller's own `WITH`. At least one message.
+   */
+  readonly cte: (messages: ReadonlyArray<OutgoingMessage>) => Effect.Effect<Statement.Fragment, MessageTooLarge>
+  /** Tells the relay of this process that messages were committed. Cheap; several at once count as one. */
+  readonly signal: Effect.Effect<void>
+  /** Waits for the next signal; the relay's side. */
+  readonly signalled: Effect.Effect<void>
+}
+
 /**
  * The transactional outbox: a message is written into `outbox_events` by the same transaction as the change that it tells
  * about, so either both happen or none. A `Relay` publishes it afterwards, at least once, in order per key.
  */
-export class Outbox extends Context.Tag("@tandem/messaging/Outbox")<
-  Outbox,
-  {
-    /**
-     * Writes messages into the caller's transaction. Fails with `OutsideTransaction` when there is none. Call `signal` after the
-     * commit, or use `Outbox.transaction`, so that the relay in this process need not wait for its next poll.
-     */
-    readonly add: (
-      messages: ReadonlyArray<OutgoingMessage>,
-    ) => Effect.Effect<void, SqlError.SqlError | OutsideTransaction | MessageTooLarge>
-    /**
-     * The same as a piece of a single statement, which is a transaction by itself and half the cost of four round trips:
-     * a data-modifying `outbox_rows AS (INSERT …)` to stand in the caller's own `WITH`. At least one message.
-     */
-    readonly cte: (messages: ReadonlyArray<OutgoingMessage>) => Effect.Effect<Statement.Fragment, MessageTooLarge>
-    /** Tells the relay of this process that messages were committed. Cheap; several at once count as one. */
-    readonly signal: Effect.Effect<void>
-    /** Waits for the next signal; the relay's side. */
-    readonly signalled: Effect.Effect<void>
-  }
->() {
+export class Outbox extends Context.Tag("@tandem/messaging/Outbox")<Outbox, OutboxService>() {
   /** Over the service's own `SqlClient`. */
   static readonly layer: Layer.Layer<Outbox, never, SqlClient.SqlClient> = Layer.effect(
     Outbox,

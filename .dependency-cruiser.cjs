@@ -13,7 +13,15 @@ const below = {
   "notification-page": ["contracts", "notification-client"],
   "dev-stack": [],
   "system-tests": ["contracts", "dev-stack"],
-  bench: ["contracts", "dev-stack", "messaging", "messaging-kafka", "messaging-postgres", "service-kit"],
+  bench: [
+    "contracts",
+    "dev-stack",
+    "messaging",
+    "messaging-kafka",
+    "messaging-postgres",
+    "payment-service",
+    "service-kit",
+  ],
 }
 
 const services = ["order-service", "payment-service"]

@@ -3,10 +3,12 @@ import { parseArgs } from "node:util"
 import { type EndToEndReport, endToEnd } from "./endToEnd.js"
 import { type Figure, markdown } from "./Figures.js"
 import { kit } from "./kit/kit.js"
+import { settle } from "./money/settle.js"
 
-const usage = `npm run bench -- [system|kit] [--json]
+const usage = `npm run bench -- [system|kit|settle] [--json]
   system  orders created and settled through both services: [--broker postgres|kafka|both] [--clients 64] [--warm-up 10] [--seconds 20]
-  kit     outbox, relay, consumer and inbox alone, over Kafka: [--client kafkajs|platformatic|both] [--rows 200000] [--runs 3] [--backlog 1000000]`
+  kit     outbox, relay, consumer and inbox alone, over Kafka: [--client kafkajs|platformatic|both] [--rows 200000] [--runs 3] [--backlog 1000000]
+  settle  the payment service's settle step alone: [--runs 3] [--batches 60] [--history 0]`
 
 const options = {
   broker: { type: "string", default: "both" },
@@ -17,13 +19,15 @@ const options = {
   rows: { type: "string", default: "200000" },
   runs: { type: "string", default: "3" },
   backlog: { type: "string", default: "1000000" },
+  batches: { type: "string", default: "60" },
+  history: { type: "string", default: "0" },
   json: { type: "boolean", default: false },
   help: { type: "boolean", default: false },
 } as const
 
 const { values, positionals } = parseArgs({ options, allowPositionals: true })
 
-const integer = (name: "clients" | "warm-up" | "seconds" | "rows" | "runs" | "backlog", least = 1): number => {
+const integer = (name: Exclude<keyof typeof options, "json" | "help">, least = 1): number => {
   const value = Number(values[name])
   if (!Number.isInteger(value) || value < least) throw new Error(`--${name} must be a whole number from ${least} on`)
   return value
@@ -81,6 +85,8 @@ const benchmarks: Readonly<Record<string, () => Promise<ReadonlyArray<Figure>>>>
       },
       console.error,
     ),
+  settle: () =>
+    settle({ runs: integer("runs"), batches: integer("batches"), history: integer("history", 0) }, console.error),
 }
 
 const main = async () => {

@@ -16,8 +16,8 @@ export const sumWithin = Effect.gen(function* () {
  * What no key and no CHECK can say, for whoever writes with psql too: no account moves without its transfers, no transfer is there
  * without its account and its payment, no payment without its transfers, and what is written stays. Accounts, payments and
  * transfers of one change are one statement, at whose end each guard looks at all of its rows at once: a foreign key or a row-level
- * trigger, deferred or not, costs a call a row (docs/adr/0006). The guards follow the keys whatever the planner thinks, for their
- * plans are made once, perhaps on empty tables.
+ * trigger, deferred or not, costs a call a row (docs/adr/0006). The guards follow the keys whatever the planner thinks (lateral, OFFSET 0,
+ * no sequential scans), for their plans are made once, perhaps on empty tables: joins made there took the square of a batch.
  */
 export const ledgerGuards = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
@@ -85,18 +85,21 @@ const transfersHaveTheirAccountAndPayment = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   yield* sql`
     CREATE FUNCTION transfers_inserted() RETURNS trigger LANGUAGE plpgsql
-    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
+    SET enable_seqscan = off SET jit = off AS $$
     DECLARE culprit text;
     BEGIN
       SELECT last.account INTO culprit
       FROM (SELECT account, max(account_version) AS version FROM entered GROUP BY account) AS last
-      LEFT JOIN accounts ON accounts.user_id = substr(last.account, 6)
-      WHERE accounts.version IS NULL OR accounts.version < last.version
+      LEFT JOIN LATERAL (SELECT version FROM accounts WHERE user_id = substr(last.account, 6) OFFSET 0) AS moved ON true
+      WHERE moved.version IS NULL OR moved.version < last.version
       LIMIT 1;
       IF FOUND THEN PERFORM ledger_violation('transfers_move_their_account', culprit); END IF;
 
       SELECT entered.order_id INTO culprit
-      FROM entered LEFT JOIN payments ON payments.order_id = entered.order_id
+      FROM entered
+      LEFT JOIN LATERAL (
+        SELECT user_id, amount, status, balance_after FROM payments WHERE order_id = entered.order_id OFFSET 0
+      ) AS payments ON true
       WHERE entered.kind <> 'topup' AND (
         entered.account, entered.amount, true,
         CASE entered.kind WHEN 'payment' THEN entered.balance_after ELSE payments.balance_after END
@@ -119,16 +122,19 @@ const paymentsHaveTheirTransfers = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   yield* sql`
     CREATE FUNCTION payments_decided() RETURNS trigger LANGUAGE plpgsql
-    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
+    SET enable_seqscan = off SET jit = off AS $$
     DECLARE culprit text;
     BEGIN
       SELECT decided.order_id INTO culprit
       FROM decided
-      LEFT JOIN transfers AS paid ON paid.order_id = decided.order_id AND paid.kind = 'payment'
-      LEFT JOIN transfers AS refunded
-        ON refunded.order_id = decided.order_id AND refunded.kind = 'refund' AND decided.status = 'REFUNDED'
-      WHERE decided.status IN ('SUCCEEDED', 'REFUNDED') AND paid.id IS NULL
-        OR decided.status = 'REFUNDED' AND refunded.id IS NULL
+      LEFT JOIN LATERAL (
+        SELECT true AS found FROM transfers WHERE order_id = decided.order_id AND kind = 'payment' OFFSET 0
+      ) AS paid ON true
+      LEFT JOIN LATERAL (
+        SELECT true AS found FROM transfers WHERE order_id = decided.order_id AND kind = 'refund' OFFSET 0
+      ) AS refunded ON decided.status = 'REFUNDED'
+      WHERE decided.status IN ('SUCCEEDED', 'REFUNDED') AND paid.found IS NULL
+        OR decided.status = 'REFUNDED' AND refunded.found IS NULL
       LIMIT 1;
       IF FOUND THEN PERFORM ledger_violation('payments_have_their_transfers', culprit); END IF;
       RETURN NULL;

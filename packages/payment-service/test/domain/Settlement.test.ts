@@ -126,6 +126,44 @@ describe("settling a batch", () => {
     )
   })
 
+  it("decides each order once: what is known of it changes from paid to refunded and in no other way", () => {
+    fc.assert(
+      fc.property(accounts, commands, commands, (before, batch, later) => {
+        const then = after(before, settle(before, batch))
+        const { payments } = settle(then, later)
+        expect(new Set(payments.map(({ after }) => after.orderId)).size).toBe(payments.length)
+        for (const { before: recorded, after: now } of payments) {
+          expect(recorded).toEqual(then.payments.get(now.orderId))
+          if (recorded !== undefined) {
+            expect([recorded.status, now.status]).toEqual(["SUCCEEDED", "REFUNDED"])
+            expect({ ...now, status: recorded.status, reason: undefined }).toEqual({ ...recorded, reason: undefined })
+          }
+        }
+      }),
+    )
+  })
+
+  it("comes to the same when possible commands come again later, in this batch or a next one", () => {
+    const copies = fc.array(fc.tuple(fc.nat(19), fc.nat(19)), { maxLength: 10 })
+    fc.assert(
+      fc.property(accounts, commands, copies, fc.nat(30), (before, batch, places, cut) => {
+        const whole = settle(before, batch)
+        const impossible = new Set(whole.impossible.map(({ index }) => index))
+        const doubled = batch.flatMap((command, at) => [
+          command,
+          ...places.flatMap(([from, to]) => {
+            const earlier = batch[from]
+            return to === at && from <= at && earlier !== undefined && !impossible.has(from) ? [earlier] : []
+          }),
+        ])
+        const first = settle(before, doubled.slice(0, cut))
+        const second = settle(after(before, first), doubled.slice(cut))
+        expect(after(after(before, first), second)).toEqual(after(before, whole))
+        expect([...first.transfers, ...second.transfers]).toEqual(whole.transfers)
+      }),
+    )
+  })
+
   it("answers every possible command with the payment's state", () => {
     fc.assert(
       fc.property(accounts, commands, (before, batch) => {

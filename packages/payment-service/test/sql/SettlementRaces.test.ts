@@ -13,6 +13,7 @@ import type { Known } from "../../src/domain/Settlement.js"
 import * as Settlement from "../../src/domain/Settlement.js"
 import { lockAccounts } from "../../src/sql/Accounts.js"
 import { readPayments } from "../../src/sql/Payments.js"
+import { VersionConflict } from "../../src/sql/SettlePayments.js"
 import { someoneWaits } from "../until.js"
 import { balanced, database, imbalance } from "./database.js"
 import { fund, settle, settleOnce } from "./ledger.js"
@@ -83,9 +84,13 @@ describe("settlements that race", () => {
         for (const sequence of fc.sample(batches, { numRuns: 8, seed: 11 })) {
           yield* sql`TRUNCATE accounts, payments, transfers`
           yield* Effect.forEach(users, (user) => fund(user, 20), { discard: true })
-          const consumer = Effect.forEach(sequence, (batch) => (isNonEmptyArray(batch) ? settle(batch) : Effect.void), {
-            discard: true,
-          })
+          const consumer = Effect.forEach(
+            sequence,
+            (batch) => (isNonEmptyArray(batch) ? Effect.asVoid(settle(batch)) : Effect.void),
+            {
+              discard: true,
+            },
+          )
           const topUps = Effect.forEach(Array.from({ length: 12 }), (_, n) => fund(users[n % 3] ?? "a", 1), {
             discard: true,
           })
@@ -94,6 +99,35 @@ describe("settlements that race", () => {
           expect(yield* unfounded).toEqual([])
         }
       }).pipe(Effect.provide(database)),
+  )
+
+  it.scopedLive("give the money back once, though two ask for it at the same time and neither waits to read", () =>
+    Effect.gen(function* () {
+      yield* fund("a", 100)
+      const order = { orderId: yield* nextId, userId: "a", amount: 60 }
+      yield* settleOnce([new PaymentRequested(order)])
+      const decided = yield* Deferred.make<void>()
+      const commit = yield* Deferred.make<void>()
+      const first = yield* Effect.fork(
+        transaction(
+          settleOnce([new RefundRequested({ ...order, reason: "RefundedByUser" })]).pipe(
+            Effect.zipLeft(Deferred.succeed(decided, undefined)),
+            Effect.zipLeft(Deferred.await(commit)),
+          ),
+        ),
+      )
+      yield* Deferred.await(decided)
+      const cancel = new PaymentCancellationRequested({ ...order, reason: "PaymentTimeout" })
+      const second = yield* Effect.fork(Effect.flip(settleOnce([cancel])))
+      yield* someoneWaits
+      yield* Deferred.succeed(commit, undefined)
+      const { results } = yield* Fiber.join(first)
+      expect(yield* Fiber.join(second)).toEqual(new VersionConflict({ accounts: 1, unmoved: 0 }))
+      const again = yield* settleOnce([cancel], 1)
+      expect([again.results, again.transfers]).toEqual([results, []])
+      expect(yield* imbalance).toEqual(balanced)
+      expect(yield* unfounded).toEqual([])
+    }).pipe(Effect.provide(database)),
   )
 
   it.scopedLive("need no third try after a conflict with a consumer of the same order", () =>

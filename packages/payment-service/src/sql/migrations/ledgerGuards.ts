@@ -28,9 +28,22 @@ export const ledgerGuards = Effect.gen(function* () {
     END $$`
   yield* accountsMoveWithTheirTransfers
   yield* transfersHaveTheirAccountAndPayment
+  yield* sql`
+    CREATE TRIGGER transfers_inserted AFTER INSERT ON transfers
+    REFERENCING NEW TABLE AS entered FOR EACH STATEMENT EXECUTE FUNCTION transfers_inserted()`
   yield* paymentsHaveTheirTransfers
+  for (const event of ["insert", "update"]) {
+    yield* sql.unsafe(`
+      CREATE TRIGGER payments_decided_by_${event} AFTER ${event} ON payments
+      REFERENCING NEW TABLE AS decided FOR EACH STATEMENT EXECUTE FUNCTION payments_decided()`)
+  }
   yield* whatIsWrittenStays
 })
+
+/** The two guards that first joined instead of following the keys, anew. */
+export const guardsFollowKeys = Effect.suspend(() =>
+  Effect.zipRight(transfersHaveTheirAccountAndPayment, paymentsHaveTheirTransfers),
+)
 
 /** The lines that an account got lead from what it was to what it is: a version each, each from the balance of the one before. */
 const accountsMoveWithTheirTransfers = Effect.gen(function* () {
@@ -84,7 +97,7 @@ const accountsMoveWithTheirTransfers = Effect.gen(function* () {
 const transfersHaveTheirAccountAndPayment = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   yield* sql`
-    CREATE FUNCTION transfers_inserted() RETURNS trigger LANGUAGE plpgsql
+    CREATE OR REPLACE FUNCTION transfers_inserted() RETURNS trigger LANGUAGE plpgsql
     SET enable_seqscan = off SET jit = off AS $$
     DECLARE culprit text;
     BEGIN
@@ -112,16 +125,13 @@ const transfersHaveTheirAccountAndPayment = Effect.gen(function* () {
       IF FOUND THEN PERFORM ledger_violation('transfers_agree_with_their_payment', culprit); END IF;
       RETURN NULL;
     END $$`
-  yield* sql`
-    CREATE TRIGGER transfers_inserted AFTER INSERT ON transfers
-    REFERENCING NEW TABLE AS entered FOR EACH STATEMENT EXECUTE FUNCTION transfers_inserted()`
 })
 
 /** A payment that took money has the line that took it, and one that gave it back the other too; what they say is their guard's. */
 const paymentsHaveTheirTransfers = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   yield* sql`
-    CREATE FUNCTION payments_decided() RETURNS trigger LANGUAGE plpgsql
+    CREATE OR REPLACE FUNCTION payments_decided() RETURNS trigger LANGUAGE plpgsql
     SET enable_seqscan = off SET jit = off AS $$
     DECLARE culprit text;
     BEGIN
@@ -139,11 +149,6 @@ const paymentsHaveTheirTransfers = Effect.gen(function* () {
       IF FOUND THEN PERFORM ledger_violation('payments_have_their_transfers', culprit); END IF;
       RETURN NULL;
     END $$`
-  for (const event of ["insert", "update"]) {
-    yield* sql.unsafe(`
-      CREATE TRIGGER payments_decided_by_${event} AFTER ${event} ON payments
-      REFERENCING NEW TABLE AS decided FOR EACH STATEMENT EXECUTE FUNCTION payments_decided()`)
-  }
 })
 
 /** Lines are never changed, decisions only from paid to refunded, and nothing is deleted but all of it together. */

@@ -1,7 +1,7 @@
 import { SqlClient } from "@effect/sql"
 import type { MigrationNamespace } from "@tandem/messaging/Migrations"
 import { Effect } from "effect"
-import { ledgerGuards, sumWithin } from "./ledgerGuards.js"
+import { guardsFollowKeys, ledgerGuards, sumWithin } from "./ledgerGuards.js"
 
 const accounts = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
@@ -82,5 +82,9 @@ export const ledgerSchema: MigrationNamespace = {
 /** What was decided about each order, and the guards that tie it to the ledger: run it after {@link ledgerSchema}. */
 export const paymentSchema: MigrationNamespace = {
   table: "payment_migrations",
-  migrations: { "0001_payments": payments, "0002_ledger_guards": ledgerGuards },
+  migrations: {
+    "0001_payments": payments,
+    "0002_ledger_guards": ledgerGuards,
+    "0003_guards_follow_keys": guardsFollowKeys,
+  },
 }

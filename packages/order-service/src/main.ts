@@ -4,7 +4,7 @@ import { messagingSchema } from "@tandem/messaging/MessagingSchema"
 import { Outbox } from "@tandem/messaging/Outbox"
 import * as Relay from "@tandem/messaging/Relay"
 import * as Topics from "@tandem/messaging/Topics"
-import * as KafkajsBroker from "@tandem/messaging-kafka/KafkajsBroker"
+import * as KafkaBroker from "@tandem/messaging-kafka/KafkaBroker"
 import * as PostgresBroker from "@tandem/messaging-postgres/PostgresBroker"
 import * as BrokerHealth from "@tandem/service-kit/BrokerHealth"
 import * as Database from "@tandem/service-kit/Database"
@@ -23,9 +23,9 @@ import { Notifications } from "./sql/Notifications.js"
 
 const name = "order-service"
 
-const broker = ({ brokerUrl }: ServiceConfig) =>
+const broker = ({ brokerUrl, kafkaClient }: ServiceConfig) =>
   brokerUrl._tag === "Kafka"
-    ? KafkajsBroker.layer({ brokers: brokerUrl.brokers, clientId: name })
+    ? KafkaBroker.layer({ client: kafkaClient, brokers: brokerUrl.brokers, clientId: name })
     : PostgresBroker.layer({ url: brokerUrl.url })
 
 ServiceMain.run({

@@ -16,6 +16,8 @@ export interface ServiceConfig {
   readonly databaseUrl: Redacted.Redacted
   readonly databasePoolSize: number
   readonly brokerUrl: BrokerUrl
+  /** The client that speaks to Kafka; of no meaning with another broker. */
+  readonly kafkaClient: "kafkajs" | "platformatic"
   readonly corsOrigins: ReadonlyArray<string>
 }
 
@@ -92,6 +94,14 @@ const brokerUrl = Config.string("BROKER_URL").pipe(
   Config.withDescription("Where the messages go: `kafka://h1:9092,h2:9092` or `postgres://…`"),
 )
 
+const kafkaClient = Config.literal(
+  "kafkajs",
+  "platformatic",
+)("KAFKA_CLIENT").pipe(
+  Config.withDefault("kafkajs" as const),
+  Config.withDescription("The client that speaks to Kafka: `kafkajs`, or `platformatic`, the faster one"),
+)
+
 const isOrigin = (text: string) => URL.canParse(text) && new URL(text).origin === text
 
 const corsOrigins = (standard: ReadonlyArray<string>) =>
@@ -107,7 +117,7 @@ const corsOrigins = (standard: ReadonlyArray<string>) =>
   )
 
 /**
- * `PORT`, `HOST`, `AUTH`, `DATABASE_URL`, `DATABASE_POOL_SIZE`, `BROKER_URL`, `CORS_ORIGINS`. Reading it names every variable that is
+ * `PORT`, `HOST`, `AUTH`, `DATABASE_URL`, `DATABASE_POOL_SIZE`, `BROKER_URL`, `KAFKA_CLIENT`, `CORS_ORIGINS`. Reading it names every variable that is
  * wrong or missing, not only the first; no value appears in a message, for some are secrets.
  */
 export const make = (defaults: ServiceDefaults): Config.Config<ServiceConfig> =>
@@ -117,5 +127,6 @@ export const make = (defaults: ServiceDefaults): Config.Config<ServiceConfig> =>
     databaseUrl,
     databasePoolSize,
     brokerUrl,
+    kafkaClient,
     corsOrigins: corsOrigins(defaults.corsOrigins ?? []),
   })

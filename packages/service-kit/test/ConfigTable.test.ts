@@ -18,6 +18,7 @@ it("the table of a service's variables comes from the Config that reads them", (
     ["DATABASE_URL", undefined],
     ["DATABASE_POOL_SIZE", "10"],
     ["BROKER_URL", undefined],
+    ["KAFKA_CLIENT", "kafkajs"],
     ["CORS_ORIGINS", "http://127.0.0.1:8080,http://localhost:8080"],
     ["FEATURE_URL", "http://feature.test/"],
     ["LOG_FORMAT", "none"],

@@ -43,12 +43,14 @@ it.effect("everything can be told", () =>
       HOST: "::1",
       DATABASE_POOL_SIZE: "3",
       BROKER_URL: "postgres://me:sesame@db/broker",
+      KAFKA_CLIENT: "platformatic",
       CORS_ORIGINS: "http://a.test, https://b.test:8443",
     })
     expect(service).toMatchObject({
       port: 0,
       host: "::1",
       databasePoolSize: 3,
+      kafkaClient: "platformatic",
       corsOrigins: ["http://a.test", "https://b.test:8443"],
     })
     expect(service.brokerUrl._tag === "Postgres" && Redacted.value(service.brokerUrl.url)).toBe(
@@ -87,6 +89,7 @@ it.effect("each way of writing a variable wrong is refused", () =>
       PORT: ["-1", "1.5", "1e3", "0x10", "eighty", "+80"],
       DATABASE_URL: ["mysql://db/orders", "postgres://", "db", "postgres://h:port/x"],
       BROKER_URL: ["kafka://", "kafka://h1", "kafka://h1:9092,", "kafka://h1:9092/x", "h1:9092", "amqp://h1:1"],
+      KAFKA_CLIENT: ["", "KafkaJS", "rdkafka"],
       CORS_ORIGINS: ["*", "null", "shop.test", "http://shop.test/", "http://a.test,"],
       HOST: ["0.0.0.0", "::", "192.168.1.2", "orders.example"],
       AUTH: ["on", "OFF", "false"],

@@ -36,12 +36,12 @@ const invalidInput = [
   ["nothing at all", ""],
 ] as const
 
-/** The story of the README, over one broker; the system is the one that `npm start` starts. */
-export const scenario = (broker: "postgres" | "kafka") =>
-  describe(`the whole system over ${broker}`, () => {
+/** The story of the README, over one broker; the system is the one that `npm start` starts. Kafka through kafkajs when absent. */
+export const scenario = (broker: "postgres" | "kafka", kafkaClient = "kafkajs") =>
+  describe(`the whole system over ${broker}${broker === "kafka" ? ` through ${kafkaClient}` : ""}`, () => {
     let stack: Stack
     beforeAll(async () => {
-      stack = await startStack({ broker })
+      stack = await startStack({ broker, env: { KAFKA_CLIENT: kafkaClient } })
     }, 120_000)
     afterAll(() => stack?.stop(), 60_000)
 

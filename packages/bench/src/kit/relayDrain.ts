@@ -3,7 +3,7 @@ import { messagingSchema } from "@tandem/messaging/MessagingSchema"
 import * as Metrics from "@tandem/messaging/Metrics"
 import { Outbox } from "@tandem/messaging/Outbox"
 import * as Relay from "@tandem/messaging/Relay"
-import * as KafkajsBroker from "@tandem/messaging-kafka/KafkajsBroker"
+import * as KafkaBroker from "@tandem/messaging-kafka/KafkaBroker"
 import * as Database from "@tandem/service-kit/Database"
 import { HealthChecks } from "@tandem/service-kit/Health"
 import { Effect, Layer, Metric, Redacted } from "effect"
@@ -35,9 +35,9 @@ export const drainOnce = (databaseUrl: string, rows: number) =>
   })
 
 /** What the relay runs on. */
-export const environment = (databaseUrl: string, kafka: string, _client: Client) =>
+export const environment = (databaseUrl: string, kafka: string, client: Client) =>
   Outbox.layer.pipe(
-    Layer.provideMerge(KafkajsBroker.layer({ brokers: [kafka], clientId: "bench" })),
+    Layer.provideMerge(KafkaBroker.layer({ client, brokers: [kafka], clientId: "bench" })),
     Layer.provideMerge(
       Database.layer({ url: Redacted.make(databaseUrl), applicationName: "bench" }, [messagingSchema]),
     ),

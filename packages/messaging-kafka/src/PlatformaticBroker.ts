@@ -10,7 +10,7 @@ import { BatchTooLarge, Broker, BrokerUnavailable, type TopicSpec } from "@tande
 import type { OutgoingMessage } from "@tandem/messaging/Message"
 import { Effect, Layer } from "effect"
 import { connection } from "./internal/Connection.js"
-import { asBuffer, bounded } from "./internal/Requests.js"
+import { asBuffer, bounded, encodedOnce } from "./internal/Requests.js"
 import { topicSettings } from "./internal/TopicSettings.js"
 import type { KafkaBrokerOptions } from "./KafkaBrokerOptions.js"
 import * as PlatformaticSubscription from "./PlatformaticSubscription.js"
@@ -25,6 +25,8 @@ const clientOptions = (options: KafkaBrokerOptions) => ({
   retries: 2,
   retryDelay: 200,
 })
+
+type Message = MessageToProduce<Buffer | null, Buffer | null, Buffer, Buffer>
 
 /** How long a topic that was made may take to have leaders, in ms. */
 const leadersWithin = 10_000
@@ -116,31 +118,18 @@ const haveLeaders = async (client: Admin, topics: ReadonlyArray<TopicSpec>): Pro
   }
 }
 
-/** The client's form of messages. Messages of one event type share their header values, so that these are encoded once a request. */
+/** The client's form of messages. */
 const encoder = () => {
   let keyless = 0
-  return (messages: ReadonlyArray<OutgoingMessage>) => {
-    const encoded = new Map<string, Buffer>()
-    const bytesOf = (text: string) => {
-      let bytes = encoded.get(text)
-      if (bytes === undefined) {
-        bytes = Buffer.from(text)
-        encoded.set(text, bytes)
-      }
-      return bytes
-    }
-    return messages.map(({ topic, key, value, headers }) => {
-      const bytes = new Map<Buffer, Buffer>()
-      for (const name in headers) bytes.set(bytesOf(name), bytesOf(headers[name] ?? ""))
-      const message: MessageToProduce<Buffer | null, Buffer | null, Buffer, Buffer> = {
-        topic,
-        key: key === null ? null : Buffer.from(key),
-        value: value === null ? null : asBuffer(value),
-        headers: bytes,
-      }
-      // The client takes it modulo the number of partitions.
-      if (key === null) message.partition = keyless++ & 0x7fffffff
-      return message
+  const encodeHeaders = encodedOnce(
+    (headers) => new Map(Object.entries(headers).map(([name, value]) => [Buffer.from(name), Buffer.from(value)])),
+  )
+  return (messages: ReadonlyArray<OutgoingMessage>) =>
+    messages.map(({ topic, key, value, headers }): Message => {
+      const bytes = value === null ? null : asBuffer(value)
+      return key === null
+        ? // The client takes it modulo the number of partitions.
+          { topic, key, value: bytes, headers: encodeHeaders(headers), partition: keyless++ & 0x7fffffff }
+        : { topic, key: Buffer.from(key), value: bytes, headers: encodeHeaders(headers) }
     })
-  }
 }

@@ -19,6 +19,12 @@ const murmur2 = (bytes: Uint8Array): number => {
   return hash ^ (hash >>> 15)
 }
 
+/** The partition of a key's bytes, as Kafka's default partitioner chooses it. */
+export const partitionOfBytes = (key: Uint8Array, partitions: number): number =>
+  (murmur2(key) & 0x7fffffff) % partitions
+
+const encoder = new TextEncoder()
+
 /** The partition of a key, as Kafka's default partitioner chooses it. */
 export const partitionOf = (key: string, partitions: number): number =>
-  (murmur2(new TextEncoder().encode(key)) & 0x7fffffff) % partitions
+  partitionOfBytes(encoder.encode(key), partitions)

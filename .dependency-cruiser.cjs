@@ -12,7 +12,7 @@ const below = {
   "notification-client": ["contracts"],
   "notification-page": ["contracts", "notification-client"],
   "dev-stack": [],
-  "system-tests": ["contracts", "dev-stack"],
+  "system-tests": ["contracts", "messaging", "messaging-kafka", "messaging-postgres", "dev-stack"],
   bench: [
     "contracts",
     "dev-stack",

@@ -1,4 +1,5 @@
-import { Command, Options } from "@effect/cli"
+import * as Command from "@effect/cli/Command"
+import * as Options from "@effect/cli/Options"
 import { SqlClient } from "@effect/sql"
 import { Config, Console, Data, Duration, Effect, Layer, Option, type Redacted } from "effect"
 import { repairableKinds } from "../domain/Finding.js"

@@ -20,7 +20,7 @@ const run = (parameters: ReadonlyArray<string>, env: Readonly<Record<string, str
     child.on("close", (code) => resolve({ code, ...text }))
   })
 
-describe("tandem-reconcile", () => {
+describe("tandem-reconcile", { timeout: 120_000 }, () => {
   let original: Sample
   let sample: Sample
   let addresses: ReadonlyArray<string>

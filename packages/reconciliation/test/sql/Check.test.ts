@@ -229,7 +229,7 @@ const wrong: ReadonlyArray<{
   },
 ]
 
-describe("reconciliation", () => {
+describe("reconciliation", { timeout: 60_000 }, () => {
   it("finds nothing in a system where nothing is wrong", async () => {
     const report = await withSample(checkSample)
     expect(report).toMatchObject({ orders: 5, payments: 5, pending: 0, findings: [], more: [] })

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto"
 import { paymentRequestsTopic, paymentResultsTopic } from "@tandem/contracts/messages/Topics"
 import { Broker } from "@tandem/messaging/Broker"
 import type { OutgoingMessage, ReceivedMessage } from "@tandem/messaging/Message"
@@ -14,11 +15,16 @@ export interface Duplicator {
 }
 
 const utf8 = new TextDecoder()
+const bytes = new TextEncoder()
 
-const copyOf = ({ topic, key, value, headers }: ReceivedMessage): OutgoingMessage => ({
+/** The same said under a new id: what reaches a service whose inbox has forgotten the message, or that was asked twice. */
+const underNewId = (value: Uint8Array): Uint8Array =>
+  bytes.encode(JSON.stringify({ ...JSON.parse(utf8.decode(value)), id: randomUUID() }))
+
+const copyOf = ({ topic, key, value, headers }: ReceivedMessage, random: () => number): OutgoingMessage => ({
   topic,
   key: key === null ? null : utf8.decode(key),
-  value,
+  value: value === null || random() < 0.5 ? value : underNewId(value),
   headers,
 })
 
@@ -26,8 +32,9 @@ const copyOf = ({ topic, key, value, headers }: ReceivedMessage): OutgoingMessag
 const keptBack = 40
 
 /**
- * Publishes every third message of both topics again, with the same id, late and in another order, the copies themselves included:
- * what a broker may do at its worst. `random` gives numbers in [0, 1).
+ * Publishes every third message of both topics again, late and in another order, the copies themselves included: what a broker may do
+ * at its worst. Half of the copies keep their id, for the inboxes to drop; the others get past them, for the saga to bear. `random`
+ * gives numbers in [0, 1).
  */
 export const startDuplicator = (brokerUrl: string, random: () => number): Duplicator => {
   let copies = 0
@@ -40,7 +47,7 @@ export const startDuplicator = (brokerUrl: string, random: () => number): Duplic
     yield* broker.subscribe({ group: "duplicator", topics: [paymentRequestsTopic, paymentResultsTopic] }).pipe(
       Stream.runForEach((batch) =>
         Effect.gen(function* () {
-          for (const message of batch.messages) if (random() < 1 / 3) kept.push(copyOf(message))
+          for (const message of batch.messages) if (random() < 1 / 3) kept.push(copyOf(message, random))
           if (kept.length >= keptBack) {
             const again = kept.splice(0).map((message) => ({ message, place: random() }))
             yield* broker.publish(again.sort((a, b) => a.place - b.place).map(({ message }) => message))

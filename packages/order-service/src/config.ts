@@ -1,5 +1,5 @@
 import * as ServiceConfig from "@tandem/service-kit/ServiceConfig"
-import { Config } from "effect"
+import { Config, Duration } from "effect"
 
 /** Where the page finds the payment service; it goes into the page and its content security policy. */
 export const PageConfig = Config.all({
@@ -9,8 +9,20 @@ export const PageConfig = Config.all({
   ),
 })
 
+/** How long an order waits for an answer before it asks for its own cancellation, and a cancellation or refund before it is asked again. */
+export const paymentTimeout: Config.Config<Duration.Duration> = Config.duration("PAYMENT_TIMEOUT").pipe(
+  Config.validate({
+    message: "must be a second at least",
+    validation: (timeout) => Duration.greaterThanOrEqualTo(timeout, "1 second"),
+  }),
+  Config.withDefault(Duration.minutes(15)),
+  Config.withDescription(
+    "Order service: how long an order may be without an answer before it cancels itself or asks again",
+  ),
+)
+
 /** What the page is told. */
 export type PageConfig = Config.Config.Success<typeof PageConfig>
 
 /** Everything that the order service is told from outside. */
-export const config = Config.all({ service: ServiceConfig.make({ port: 8080 }), page: PageConfig })
+export const config = Config.all({ service: ServiceConfig.make({ port: 8080 }), page: PageConfig, paymentTimeout })

@@ -16,6 +16,7 @@ import { config } from "./config.js"
 import { OrdersRoutes } from "./http/OrdersRoutes.js"
 import { PageRoutes } from "./http/PageRoutes.js"
 import { PaymentResultsConsumer } from "./messages/PaymentResultsConsumer.js"
+import * as Unanswered from "./messages/Unanswered.js"
 import { PushHub } from "./push/PushHub.js"
 import { orderSchema } from "./sql/migrations/orders.js"
 import { pushSchema } from "./sql/migrations/push.js"
@@ -31,7 +32,7 @@ const broker = ({ brokerUrl, kafkaClient }: ServiceConfig) =>
 ServiceMain.run({
   name,
   config,
-  app: ({ service, page }) =>
+  app: ({ service, page, paymentTimeout }) =>
     Layer.mergeAll(
       HttpService.layer({
         api: OrderApi,
@@ -39,6 +40,7 @@ ServiceMain.run({
         upgradePaths: ["/ws"],
       }),
       PaymentResultsConsumer,
+      Unanswered.layer(paymentTimeout),
       Relay.layer(),
       Topics.layer(topics),
       BrokerHealth.layer,

@@ -14,6 +14,8 @@ export class PayloadTooLarge extends Schema.TaggedError<PayloadTooLarge>()("Payl
 export class UnsupportedMediaType extends Schema.TaggedError<UnsupportedMediaType>()("UnsupportedMediaType", detail) {}
 /** No order has this id, or it is somebody else's. */
 export class OrderNotFound extends Schema.TaggedError<OrderNotFound>()("OrderNotFound", detail) {}
+/** The order has ended otherwise than what is asked of it. */
+export class OrderAlreadySettled extends Schema.TaggedError<OrderAlreadySettled>()("OrderAlreadySettled", detail) {}
 /** The user has no account, or it is somebody else's. */
 export class AccountNotFound extends Schema.TaggedError<AccountNotFound>()("AccountNotFound", detail) {}
 /** All that the account was ever topped up with would pass 2^53−1 minor units. */
@@ -30,6 +32,7 @@ export const Problems = {
   PayloadTooLarge: asProblem("payload-too-large", PayloadTooLarge),
   UnsupportedMediaType: asProblem("unsupported-media-type", UnsupportedMediaType),
   OrderNotFound: asProblem("order-not-found", OrderNotFound),
+  OrderAlreadySettled: asProblem("order-already-settled", OrderAlreadySettled),
   AccountNotFound: asProblem("account-not-found", AccountNotFound),
   FundingLimitExceeded: asProblem("funding-limit-exceeded", FundingLimitExceeded),
   PaymentNotFound: asProblem("payment-not-found", PaymentNotFound),

@@ -82,5 +82,66 @@ const listOrders = HttpApiEndpoint.get("listOrders", "/orders")
   .addError(Problems.ServiceUnavailable)
   .annotateContext(OpenApi.annotations({ identifier: "listOrders", summary: "List a user's orders, newest first" }))
 
-/** Placing and reading orders. */
-export const OrdersApi = HttpApiGroup.make("orders").add(createOrder).add(getOrder).add(listOrders)
+/** A command that the path says all of: a body, where there is one, is an empty object. */
+export class NoFields extends Schema.Class<NoFields>("NoFields")({}) {}
+
+/** One entry of an order's history: the status that it took, and when. */
+export class HistoryEntry extends Schema.Class<HistoryEntry>("HistoryEntry")({
+  status: OrderStatus,
+  reason: Schema.NullOr(Reason),
+  at: Timestamp,
+}) {}
+
+/** Everything that happened to an order, oldest first; it always begins with `NEW`. */
+export class OrderHistory extends Schema.Class<OrderHistory>("OrderHistory")({ items: Schema.Array(HistoryEntry) }) {}
+
+const askOf = <const Name extends string, const Path extends `/${string}`>(name: Name, path: Path) =>
+  HttpApiEndpoint.post(name, path)
+    .setPath(Schema.Struct({ id: Schema.String }))
+    .setPayload(NoFields)
+    .addSuccess(Order, { status: 202 })
+    .addError(Problems.InvalidRequest)
+    .addError(Problems.MalformedJson)
+    .addError(Problems.OrderNotFound)
+    .addError(Problems.OrderAlreadySettled)
+    .addError(Problems.PayloadTooLarge)
+    .addError(Problems.UnsupportedMediaType)
+    .addError(Problems.ServiceUnavailable)
+
+const cancelOrder = askOf("cancelOrder", "/orders/:id/cancel").annotateContext(
+  OpenApi.annotations({
+    identifier: "cancelOrder",
+    summary: "Ask for an order's cancellation",
+    description:
+      "202: it is asked, and the order stays NEW until the answer, then ends CANCELLED. The same again while it is pending or was " +
+      "granted. 409 when the order ended otherwise.",
+  }),
+)
+
+const refundOrder = askOf("refundOrder", "/orders/:id/refund").annotateContext(
+  OpenApi.annotations({
+    identifier: "refundOrder",
+    summary: "Ask for a finished order's refund",
+    description:
+      "202: it is asked, and the order is REFUNDED once the money is back. The same again while it is pending or was granted. 409 when " +
+      "the order is not FINISHED.",
+  }),
+)
+
+const getOrderHistory = HttpApiEndpoint.get("getOrderHistory", "/orders/:id/history")
+  .setPath(Schema.Struct({ id: Schema.String }))
+  .addSuccess(OrderHistory)
+  .addError(Problems.OrderNotFound)
+  .addError(Problems.ServiceUnavailable)
+  .annotateContext(
+    OpenApi.annotations({ identifier: "getOrderHistory", summary: "Read what happened to an order, oldest first" }),
+  )
+
+/** Placing, reading, cancelling and refunding orders. */
+export const OrdersApi = HttpApiGroup.make("orders")
+  .add(createOrder)
+  .add(getOrder)
+  .add(listOrders)
+  .add(cancelOrder)
+  .add(refundOrder)
+  .add(getOrderHistory)

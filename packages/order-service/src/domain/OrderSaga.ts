@@ -46,6 +46,9 @@ export const transitions: Readonly<Record<SagaState, Readonly<Record<PaymentAnsw
   },
 }
 
+/** Why a cancellation is asked. */
+export type CancelReason = "CancelledByUser" | "PaymentTimeout"
+
 /** What the saga knows of an order. */
 export interface OrderState {
   readonly id: string
@@ -55,6 +58,9 @@ export interface OrderState {
   readonly reason: Reason | null
   readonly version: number
   readonly cancellationAsked: boolean
+  /** Why the cancellation was asked for the first time; null when none was. */
+  readonly cancelReason: CancelReason | null
+  readonly refundAsked: boolean
 }
 
 /** The row of {@link transitions} that an order is in. */

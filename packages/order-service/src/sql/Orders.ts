@@ -1,9 +1,10 @@
 import { SqlClient, type SqlError } from "@effect/sql"
-import { Order } from "@tandem/contracts/http/OrdersApi"
+import { HistoryEntry, Order } from "@tandem/contracts/http/OrdersApi"
 import type { OrderStatus, Reason } from "@tandem/contracts/OrderStatus"
 import { Effect, Option } from "effect"
 
-interface OrderRow {
+/** A row of `orders` as the API needs it. */
+export interface OrderRow {
   readonly id: string
   readonly userId: string
   readonly amount: string
@@ -14,7 +15,8 @@ interface OrderRow {
   readonly updatedAt: Date
 }
 
-const fromRow = (row: OrderRow): Order =>
+/** The order as the API shows it. */
+export const fromRow = (row: OrderRow): Order =>
   new Order(
     {
       ...row,
@@ -25,7 +27,8 @@ const fromRow = (row: OrderRow): Order =>
     { disableValidation: true },
   )
 
-const columns = (sql: SqlClient.SqlClient) =>
+/** What {@link fromRow} takes. */
+export const columns = (sql: SqlClient.SqlClient) =>
   sql`id, user_id AS "userId", amount, status, reason, version, created_at AS "createdAt", updated_at AS "updatedAt"`
 
 /** One order; none when there is no such id. */
@@ -60,3 +63,35 @@ export const listOrders = (
       ORDER BY id DESC LIMIT ${filter.limit}`
     return rows.map(fromRow)
   })
+
+interface HistoryRow {
+  readonly status: OrderStatus
+  readonly reason: Reason | null
+  readonly createdAt: Date
+  readonly settledAt: Date | null
+  readonly refundedAt: Date | null
+}
+
+/** What happened to one order, oldest first; none when there is no such id. Its columns are its history (docs/adr/0004). */
+export const findHistory = (
+  id: string,
+): Effect.Effect<Option.Option<ReadonlyArray<HistoryEntry>>, SqlError.SqlError, SqlClient.SqlClient> =>
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const rows = yield* sql<HistoryRow>`
+      SELECT status, reason, created_at AS "createdAt", settled_at AS "settledAt", refunded_at AS "refundedAt"
+      FROM orders WHERE id = ${id}::uuid`
+    return Option.map(Option.fromNullable(rows[0]), history)
+  })
+
+const history = ({ status, reason, createdAt, settledAt, refundedAt }: HistoryRow): ReadonlyArray<HistoryEntry> => {
+  const entry = (taken: OrderStatus, why: Reason | null, at: Date) =>
+    new HistoryEntry({ status: taken, reason: why, at: at.toISOString() }, { disableValidation: true })
+  return [
+    entry("NEW", null, createdAt),
+    ...(settledAt === null
+      ? []
+      : [status === "CANCELLED" ? entry(status, reason, settledAt) : entry("FINISHED", null, settledAt)]),
+    ...(refundedAt === null ? [] : [entry("REFUNDED", reason, refundedAt)]),
+  ]
+}

@@ -48,7 +48,8 @@ const readOrders = (ids: ReadonlyArray<string>, lock: boolean) =>
     const sql = yield* SqlClient.SqlClient
     const rows = yield* sql<Omit<OrderState, "amount"> & { readonly amount: string }>`
       SELECT id, user_id AS "userId", amount, status, reason, version,
-        cancel_asked_at IS NOT NULL AS "cancellationAsked"
+        cancel_asked_at IS NOT NULL AS "cancellationAsked", cancel_reason AS "cancelReason",
+        refund_asked_at IS NOT NULL AS "refundAsked"
       FROM orders WHERE id = ANY(${ids}::uuid[])
       ${lock ? sql`ORDER BY id FOR NO KEY UPDATE` : sql``}`
     return new Map(rows.map((row): [string, OrderState] => [row.id, { ...row, amount: Number(row.amount) }]))

@@ -18,6 +18,8 @@ const order = (n: number, overrides: Partial<OrderState> = {}): OrderState => ({
   reason: null,
   version: 1,
   cancellationAsked: false,
+  cancelReason: null,
+  refundAsked: false,
   ...overrides,
 })
 

@@ -1,6 +1,7 @@
 import { SqlClient } from "@effect/sql"
 import type { MigrationNamespace } from "@tandem/messaging/Migrations"
 import { Effect } from "effect"
+import { asks } from "./asks.js"
 
 const orders = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
@@ -38,5 +39,8 @@ const orders = Effect.gen(function* () {
   yield* sql`CREATE INDEX orders_by_user ON orders (user_id, id DESC)`
 })
 
-/** The order service's own table. */
-export const orderSchema: MigrationNamespace = { table: "order_migrations", migrations: { "0001_orders": orders } }
+/** The order service's own tables. */
+export const orderSchema: MigrationNamespace = {
+  table: "order_migrations",
+  migrations: { "0001_orders": orders, "0002_asks": asks },
+}

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs"
+import { chmodSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { SqlClient } from "@effect/sql"
@@ -16,6 +16,8 @@ import { isNonEmptyArray } from "effect/Array"
 /** A durable PostgreSQL of its own with the payment service's database, as the service connects to it; gone afterwards. */
 export const makeDatabase = async () => {
   const directory = mkdtempSync(join(tmpdir(), "tandem-bench-"))
+  // As root the server runs as somebody else, and would keep its data elsewhere if that one could not reach it here.
+  chmodSync(directory, 0o755)
   const postgres = await startPostgres({ directory: join(directory, "postgres"), fresh: true })
   return {
     url: await postgres.ensureDatabase("payments"),

@@ -121,7 +121,7 @@ export const runCampaign = async (stack: Stack, options: CampaignOptions): Promi
       const operation = pickOperation(random())
       const order = someOrder()
       if (operation === "topup") {
-        await send("topup", stack.paymentUrl, `/accounts?userId=${user()}&amount=${3 * amount()}`)
+        await send("topup", stack.paymentUrl, `/accounts?userId=${user()}&amount=${5 * amount()}`)
       } else if (operation === "again" && last !== undefined) {
         await send(last.name, stack.orderUrl, last.path)
       } else if ((operation === "cancel" || operation === "refund") && offers(operation) && order !== undefined) {

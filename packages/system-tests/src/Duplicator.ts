@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto"
 import { paymentRequestsTopic, paymentResultsTopic } from "@tandem/contracts/messages/Topics"
 import { Broker } from "@tandem/messaging/Broker"
 import type { OutgoingMessage, ReceivedMessage } from "@tandem/messaging/Message"
+import * as RetrySchedules from "@tandem/messaging/RetrySchedules"
 import * as KafkajsBroker from "@tandem/messaging-kafka/KafkajsBroker"
 import * as PostgresBroker from "@tandem/messaging-postgres/PostgresBroker"
 import { Cause, Effect, Exit, Fiber, Stream } from "effect"
@@ -56,6 +57,7 @@ export const startDuplicator = (brokerUrl: string, random: () => number): Duplic
           yield* batch.acknowledge
         }),
       ),
+      Effect.retry({ while: (fault) => fault._tag === "BrokerUnavailable", schedule: RetrySchedules.subscription }),
     )
   })
   const fiber = Effect.runFork(Effect.provide(program, layer))

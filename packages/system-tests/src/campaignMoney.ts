@@ -35,12 +35,20 @@ const options = {
   paymentTimeout,
 }
 console.log(`seed ${options.seed}, ${options.operations} commands, ${options.kills} kills of each service`)
+/** A sentence and the end. */
+const giveUp = (fault: unknown): never => {
+  console.error(fault instanceof Error ? fault.message : String(fault))
+  process.exit(1)
+}
+
 const stack = await startStack({
   broker: parameters.includes("--kafka") ? "kafka" : "postgres",
   env: { PAYMENT_TIMEOUT: paymentTimeout },
-})
+}).catch(giveUp)
 const start = performance.now()
-const result = await runCampaign(stack, options).finally(() => stack.stop())
+const result = await runCampaign(stack, options)
+  .finally(() => stack.stop())
+  .catch(giveUp)
 console.log(JSON.stringify(result, undefined, 2))
 
 const unexpected = Object.keys(result.answers).filter((answer) => !expectedAnswers.has(answer))

@@ -1,4 +1,4 @@
-import type { Config } from "effect"
+import { type Config, Duration } from "effect"
 
 /** A variable that a Config reads. */
 export interface Variable {
@@ -57,12 +57,22 @@ const standardOf = (config: unknown): string | undefined => {
   if (!isNode(node) || node._tag !== "Constant") return undefined
   const { value } = node
   if (Array.isArray(value)) return value.join(",")
+  if (Duration.isDuration(value)) return inWords(Duration.toMillis(value))
   if (typeof value !== "object" || value === null || value instanceof URL) return String(value)
   return "_tag" in value && value._tag === "None"
     ? "none"
     : "label" in value
       ? String(value.label)
       : JSON.stringify(value)
+}
+
+const units = { day: 86_400_000, hour: 3_600_000, minute: 60_000, second: 1_000, millisecond: 1 }
+
+/** As a Config reads it back: in the largest unit that it is a whole number of. */
+const inWords = (milliseconds: number): string => {
+  const [unit, size] = Object.entries(units).find(([, length]) => milliseconds % length === 0) ?? ["millisecond", 1]
+  const count = milliseconds / size
+  return `${count} ${unit}${count === 1 ? "" : "s"}`
 }
 
 const resolved = (lazy: Node): unknown => (typeof lazy.config === "function" ? lazy.config() : undefined)

@@ -2,11 +2,12 @@ import { expect, it } from "@effect/vitest"
 import { variables } from "@tandem/service-kit/ConfigTable"
 import { LoggingConfig } from "@tandem/service-kit/Logging"
 import * as ServiceConfig from "@tandem/service-kit/ServiceConfig"
-import { Config } from "effect"
+import { Config, Duration } from "effect"
 
 it("the table of a service's variables comes from the Config that reads them", () => {
   const config = Config.all({
     service: ServiceConfig.make({ port: 8081, corsOrigins: ["http://127.0.0.1:8080", "http://localhost:8080"] }),
+    patience: Config.duration("PATIENCE").pipe(Config.withDefault(Duration.minutes(90))),
     feature: Config.url("FEATURE_URL").pipe(Config.withDefault(new URL("http://feature.test"))),
     logging: LoggingConfig,
   })
@@ -20,9 +21,13 @@ it("the table of a service's variables comes from the Config that reads them", (
     ["BROKER_URL", undefined],
     ["KAFKA_CLIENT", "kafkajs"],
     ["CORS_ORIGINS", "http://127.0.0.1:8080,http://localhost:8080"],
+    ["PATIENCE", "90 minutes"],
     ["FEATURE_URL", "http://feature.test/"],
     ["LOG_FORMAT", "none"],
     ["LOG_LEVEL", "INFO"],
   ])
-  expect(table.filter(({ description }) => description === "").map(({ name }) => name)).toEqual(["FEATURE_URL"])
+  expect(table.filter(({ description }) => description === "").map(({ name }) => name)).toEqual([
+    "PATIENCE",
+    "FEATURE_URL",
+  ])
 })

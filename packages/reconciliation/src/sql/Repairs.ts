@@ -84,6 +84,11 @@ const ask = (orderIds: ReadonlyArray<string>, actor: string) =>
         WHERE id = ANY(${unasked}::uuid[])`
     }
     const asked = rows.flatMap((row) => askAgain({ ...row, amount: Number(row.amount) }) ?? [])
+    // From here on the service's own clock asks again, should this one be lost as well.
+    yield* sql`
+      INSERT INTO order_asks (order_id, asked_at)
+      SELECT order_id, now() FROM unnest(${asked.map((request) => request.orderId)}::uuid[]) AS order_id
+      ON CONFLICT (order_id) DO UPDATE SET asked_at = excluded.asked_at`
     const messages = yield* Effect.forEach(asked, (request) =>
       requests.encode(paymentRequestsTopic, request.userId, request),
     )

@@ -1,6 +1,8 @@
-import { mkdtempSync, rmSync } from "node:fs"
+import { execFileSync } from "node:child_process"
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { fileURLToPath, pathToFileURL } from "node:url"
 import { type Kafka, kafkaAnswers, startKafka } from "@tandem/dev-stack/Kafka"
 import { identify } from "@tandem/dev-stack/Processes"
 import { jarsDirectory } from "@tandem/dev-stack/StateDirectory"
@@ -66,4 +68,40 @@ describe.skipIf(kafkaIsMissing())("the embedded Kafka", () => {
     expect(first).toBe(second)
     expect(await kafkaAnswers(first)).toBe(true)
   }, 120_000)
+})
+
+describe.skipIf(process.platform === "win32")("a machine without what Kafka needs", () => {
+  const scratch = mkdtempSync(join(process.env["TANDEM_TEST_DIRECTORY"] ?? tmpdir(), "path-"))
+  afterAll(() => rmSync(scratch, { recursive: true, force: true }))
+
+  /** What a process says that has only these programs on its PATH: what is lacking, and why Kafka did not start. */
+  const said = (programs: Readonly<Record<string, string>>): ReadonlyArray<string> => {
+    const path = mkdtempSync(join(scratch, "bin-"))
+    for (const [name, script] of Object.entries(programs)) {
+      writeFileSync(join(path, name), `#!/bin/sh\n${script}\n`)
+      chmodSync(join(path, name), 0o755)
+    }
+    const module = pathToFileURL(fileURLToPath(new URL("../dist/Kafka.js", import.meta.url)))
+    const program = `
+      const { startKafka, whatKafkaLacks } = await import(${JSON.stringify(module.href)})
+      const options = ${JSON.stringify({ directory: join(path, "kafka"), jars: join(path, "jars") })}
+      const refusal = await startKafka(options).then(() => "it started", (error) => error.constructor.name + ": " + error.message)
+      console.log(JSON.stringify([whatKafkaLacks(options.jars), refusal]))`
+    const output = execFileSync(process.execPath, ["--input-type=module", "-e", program], {
+      env: { PATH: path },
+      encoding: "utf8",
+      timeout: 60_000,
+    })
+    return JSON.parse(output)
+  }
+  const java = (version: string) => `echo 'openjdk version "${version}" 2024-01-16' >&2`
+
+  it.each([
+    ["no java", {}, "Kafka needs Java 17 or newer, and there is no `java` on the PATH."],
+    ["an old java", { java: java("11.0.22") }, "Kafka needs Java 17 or newer, and the `java` on the PATH is 11."],
+    ["a very old java", { java: java("1.8.0_402") }, "Kafka needs Java 17 or newer, and the `java` on the PATH is 8."],
+    ["no maven", { java: java("17.0.10") }, "Kafka's jars come through Maven, and there is no `mvn` on the PATH."],
+  ])("is told in one sentence: %s", (_, programs, sentence) => {
+    expect(said(programs)).toEqual([sentence, `Refusal: ${sentence}`])
+  })
 })

@@ -82,7 +82,8 @@ export const subscribe = (
                   messages,
                   highWatermark: BigInt(batch.highWatermark),
                   acknowledge: Effect.sync(() => {
-                    inHand.delete(reject)
+                    // A second time says nothing new, and may come when the partition is somebody else's.
+                    if (!inHand.delete(reject)) return
                     offsets.set({ topic: batch.topic, partition: batch.partition, offset: last.offset + 1n })
                     resolve()
                   }),

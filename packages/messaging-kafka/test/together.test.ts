@@ -1,7 +1,7 @@
 import { describe, it } from "@effect/vitest"
 import { Consumer } from "@platformatic/kafka"
 import { kafkaIsMissing, sharedKafka } from "@tandem/dev-stack/TestKafka"
-import { Broker } from "@tandem/messaging/Broker"
+import { Broker, type PartitionBatch } from "@tandem/messaging/Broker"
 import type { ReceivedMessage } from "@tandem/messaging/Message"
 import { partitionOf } from "@tandem/messaging/Partitioner"
 import * as KafkaBroker from "@tandem/messaging-kafka/KafkaBroker"
@@ -95,6 +95,44 @@ describe.skipIf(skip)("the two Kafka clients", () => {
   }
 
   for (const client of clients) {
+    it.scopedLive(
+      `hold what arrives while a batch is in hand, and a rebalance too, so that nobody else gets it (${client})`,
+      () =>
+        Effect.gen(function* () {
+          const [one, two] = yield* Effect.all([connect(client), connect(client)])
+          const [topic, group] = [unique("hold"), unique("group")]
+          const keys = Array.from({ length: 40 }, (_, n) => `k${n}`)
+          yield* Effect.retry(one.ensureTopics([{ name: topic, partitions: 4 }]), Schedule.spaced("200 millis"))
+          const publish = (value: string) => one.publish(keys.map((key) => message(topic, key, value)))
+          yield* publish("first")
+          const held = yield* Ref.make<ReadonlyArray<PartitionBatch>>([])
+          yield* one.subscribe({ group, topics: [topic] }).pipe(
+            Stream.runForEach((batch) => Ref.update(held, (all) => [...all, batch])),
+            Effect.forkScoped,
+          )
+          const messages = Effect.map(Ref.get(held), (all) => all.flatMap((batch) => [...batch.messages]))
+          yield* until(Effect.map(messages, (all) => all.length === keys.length))
+          yield* publish("second")
+          const seen = yield* Ref.make<ReadonlyArray<ReceivedMessage>>([])
+          yield* Effect.forkScoped(member(two, group, topic, seen))
+          // Longer than a heartbeat, through which a member hears of a rebalance.
+          yield* Effect.sleep("3 seconds")
+          expect((yield* messages).map(valueOf)).toEqual(keys.map(() => "first"))
+          expect(yield* Ref.get(seen)).toEqual([])
+          const first = yield* Ref.getAndSet(held, [])
+          for (const batch of first) yield* batch.acknowledge
+          // Both go on, each with its share.
+          const acknowledgeAll = Effect.gen(function* () {
+            for (const batch of yield* Ref.get(held)) yield* batch.acknowledge
+          })
+          yield* Effect.forkScoped(Effect.forever(Effect.zipRight(acknowledgeAll, Effect.sleep("10 millis"))))
+          const rest = Effect.zipWith(messages, Ref.get(seen), (mine, theirs) => [...mine, ...theirs].map(valueOf))
+          yield* until(Effect.map(rest, (all) => all.length >= keys.length))
+          expect(yield* rest).toEqual(keys.map(() => "second"))
+        }),
+      slow,
+    )
+
     it.scopedLive(
       `say in one sentence that a group has members of another kind, and join once they are gone (${client})`,
       () =>

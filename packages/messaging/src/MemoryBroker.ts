@@ -1,6 +1,7 @@
-import { Chunk, type Context, Effect, Layer, Queue, Ref, Stream } from "effect"
+import { Chunk, Clock, type Context, Effect, Layer, Queue, Ref, Stream } from "effect"
 import { isNonEmptyReadonlyArray } from "effect/Array"
 import { Broker, BrokerUnavailable, type PartitionBatch, type SubscribeOptions } from "./Broker.js"
+import * as MemoryFaults from "./MemoryFaults.js"
 import type { OutgoingMessage, ReceivedMessage } from "./Message.js"
 import { partitionOf } from "./Partitioner.js"
 
@@ -76,16 +77,32 @@ const progressOf = (group: Group, partition: Partition): Progress => {
   return progress
 }
 
-/** Hands out clients of one broker in this process; each call of the inner effect is a client like another process would have. */
-export const cluster: Effect.Effect<Effect.Effect<Context.Tag.Service<Broker>>> = Effect.sync(() => {
-  const log = new Log()
-  return Effect.sync(() => client(log))
-})
+/** What a broker in memory does to what passes through it. */
+export interface MemoryBrokerOptions {
+  /** The same seed, with the same calls in the same order, gives the same faults. */
+  readonly seed: number | string
+  readonly faults: MemoryFaults.MemoryFaults
+}
+
+/**
+ * Hands out clients of one broker in this process; each call of the inner effect is a client like another process would have. Faultless
+ * without options.
+ */
+export const cluster = (options?: MemoryBrokerOptions): Effect.Effect<Effect.Effect<Context.Tag.Service<Broker>>> =>
+  Effect.sync(() => {
+    const log = new Log()
+    const faults = options === undefined ? MemoryFaults.none : MemoryFaults.draw(options.seed, options.faults)
+    return Effect.sync(() => client(log, faults))
+  })
 
 /** A broker in memory, for unit tests: the semantics of the port, no durability. */
-export const layer: Layer.Layer<Broker> = Layer.effect(Broker, Effect.flatten(cluster))
+export const layer: Layer.Layer<Broker> = Layer.effect(Broker, Effect.flatten(cluster()))
 
-const client = (log: Log): Context.Tag.Service<Broker> => ({
+/** The same with faults that a seed decides, for tests that must survive them. */
+export const layerFaulty = (options: MemoryBrokerOptions): Layer.Layer<Broker> =>
+  Layer.effect(Broker, Effect.flatten(cluster(options)))
+
+const client = (log: Log, faults: MemoryFaults.DrawnFaults): Context.Tag.Service<Broker> => ({
   ping: Effect.void,
   ensureTopics: (topics) =>
     Effect.sync(() => {
@@ -97,21 +114,22 @@ const client = (log: Log): Context.Tag.Service<Broker> => ({
       for (const group of log.groups.values()) log.assign(group)
     }),
   publish: (messages) =>
-    Effect.clockWith((clock) => {
-      const now = clock.unsafeCurrentTimeMillis()
-      const unknown = messages.find((message) => !log.append(message, now))
+    Effect.gen(function* () {
+      const now = yield* Clock.currentTimeMillis
+      const stored = yield* faults.stored(messages)
+      const unknown = stored.find((message) => !log.append(message, now))
       log.wakeAll()
-      return unknown === undefined
-        ? Effect.void
-        : Effect.fail(
-            new BrokerUnavailable({ operation: "publish", cause: new Error(`there is no topic ${unknown.topic}`) }),
-          )
+      if (unknown !== undefined) return yield* unavailable(`there is no topic ${unknown.topic}`)
+      if (yield* faults.loses) return yield* unavailable("the acknowledgement was lost")
     }),
-  subscribe: (options) => subscribe(log, options),
+  subscribe: (options) => subscribe(log, faults, options),
 })
+
+const unavailable = (reason: string) => new BrokerUnavailable({ operation: "publish", cause: new Error(reason) })
 
 const subscribe = (
   log: Log,
+  faults: MemoryFaults.DrawnFaults,
   { group: name, topics, maxBatchMessages = 500 }: SubscribeOptions,
 ): Stream.Stream<PartitionBatch, BrokerUnavailable> =>
   Stream.unwrapScoped(
@@ -148,8 +166,10 @@ const subscribe = (
         const acknowledge = Effect.gen(function* () {
           // Who has left speaks for nobody any more.
           if (yield* Ref.get(left)) return
-          progress.acknowledged = end
+          if (yield* faults.loses) progress.position = progress.acknowledged
+          else progress.acknowledged = end
           progress.outstanding = false
+          member.wake.unsafeOffer(undefined)
           log.assign(group)
         })
         const highWatermark = BigInt(partition.messages.length)
@@ -159,7 +179,10 @@ const subscribe = (
       const pull = Effect.gen(function* () {
         for (;;) {
           const batches = [...log.topics.values()].flat().flatMap(next)
-          if (batches.length > 0) return Chunk.unsafeFromArray(batches)
+          if (batches.length > 0) {
+            yield* faults.delay
+            return Chunk.unsafeFromArray(batches)
+          }
           yield* Queue.take(member.wake)
         }
       })

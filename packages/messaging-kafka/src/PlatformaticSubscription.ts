@@ -179,6 +179,7 @@ class Membership {
     one.inHand = true
     this.inHand++
     const { topic, partition, highWatermark } = one
+    let acknowledged = false
     this.queue.unsafeOffer(
       Effect.succeed<PartitionBatch>({
         topic,
@@ -186,8 +187,9 @@ class Membership {
         messages,
         highWatermark,
         acknowledge: Effect.sync(() => {
-          // A second time says nothing new.
-          if (!one.inHand) return
+          // A second time says nothing new: what is in hand by then is another batch.
+          if (acknowledged || !one.inHand) return
+          acknowledged = true
           one.inHand = false
           this.inHand--
           this.offsets.set({ topic, partition, offset: last.offset + 1n })

@@ -1,3 +1,7 @@
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { type EmbeddedPostgres, startPostgres } from "@tandem/dev-stack/EmbeddedPostgres"
 import { createTestDatabase } from "@tandem/dev-stack/TestPostgres"
 import { Broker } from "@tandem/messaging/Broker"
 import { brokerConformance } from "@tandem/messaging/testing/BrokerConformance"
@@ -8,10 +12,28 @@ import { afterAll } from "vitest"
 const database = await createTestDatabase()
 afterAll(database.drop)
 
-brokerConformance("PostgresBroker", {
-  connect: Effect.map(
-    Layer.build(Layer.fresh(PostgresBroker.layer({ url: Redacted.make(database.url) }))),
-    Context.get(Broker),
-  ),
-  sessionMs: 5_000,
+const connect = (url: string) =>
+  Effect.map(Layer.build(Layer.fresh(PostgresBroker.layer({ url: Redacted.make(url) }))), Context.get(Broker))
+
+/** A server of the test's own, which it may kill. */
+const restartable = Effect.gen(function* () {
+  const directory = mkdtempSync(join(process.env["TANDEM_TEST_DIRECTORY"] ?? tmpdir(), "postgres-outage-"))
+  let server: EmbeddedPostgres = yield* Effect.acquireRelease(
+    Effect.promise(() => startPostgres({ directory })),
+    () =>
+      Effect.promise(() => server.stop()).pipe(
+        Effect.zipRight(Effect.sync(() => rmSync(directory, { recursive: true, force: true }))),
+      ),
+  )
+  const { port } = server
+  const url = yield* Effect.promise(() => server.ensureDatabase("broker"))
+  return {
+    connect: connect(url),
+    kill: Effect.promise(() => server.kill9()),
+    start: Effect.promise(async () => {
+      server = await startPostgres({ directory, port })
+    }),
+  }
 })
+
+brokerConformance("PostgresBroker", { connect: connect(database.url), sessionMs: 5_000, restartable })

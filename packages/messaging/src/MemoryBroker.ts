@@ -163,9 +163,11 @@ const subscribe = (
         const end = progress.position + messages.length
         progress.outstanding = true
         progress.position = end
+        let settled = false
         const acknowledge = Effect.gen(function* () {
-          // Who has left speaks for nobody any more.
-          if (yield* Ref.get(left)) return
+          // Who has left speaks for nobody any more, and a second time says nothing new.
+          if (settled || (yield* Ref.get(left))) return
+          settled = true
           if (yield* faults.loses) progress.position = progress.acknowledged
           else progress.acknowledged = end
           progress.outstanding = false

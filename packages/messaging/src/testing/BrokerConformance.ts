@@ -1,94 +1,16 @@
 import { describe, it } from "@effect/vitest"
-import { type Context, Deferred, Effect, Exit, Fiber, Queue, Ref, Schedule, Scope, Stream } from "effect"
+import { Deferred, Effect, Fiber } from "effect"
 import { expect } from "vitest"
-import type { Broker, PartitionBatch } from "../Broker.js"
-import { maximumMessageBytes, type OutgoingMessage, type ReceivedMessage } from "../Message.js"
+import { maximumMessageBytes, type OutgoingMessage } from "../Message.js"
+import { groupConformance } from "./GroupConformance.js"
+import { type BrokerUnderTest, bytes, consume, hold, message, setUp, slow, text, unique, valueOf } from "./Harness.js"
+import { outageConformance } from "./OutageConformance.js"
 
-type Client = Context.Tag.Service<Broker>
-
-/** A driver under test. */
-export interface BrokerUnderTest {
-  /** A client of its own, as another process would have it; all of them reach the same broker. */
-  readonly connect: Effect.Effect<Client, unknown, Scope.Scope>
-  /** Nothing to test it on: the suite is skipped. */
-  readonly skip?: boolean
-  /** Longer than the driver's session or lease. Some cases hold a batch for as long, so in ms: 0 leaves them out. */
-  readonly sessionMs: number
-}
-
-const text = new TextDecoder()
-const bytes = new TextEncoder()
-const valueOf = (message: ReceivedMessage) => text.decode(message.value ?? undefined)
-
-let names = 0
-/** Every case has topics and groups of its own, so that one broker serves all of them. */
-const unique = (what: string) => `${what}-${process.pid}-${Date.now().toString(36)}-${names++}`
-
-const message = (topic: string, key: string | null, value: string): OutgoingMessage => ({
-  topic,
-  key,
-  value: bytes.encode(value),
-  headers: {},
-})
-
-const deadline = <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.timeout(self, "40 seconds")
-
-/** A member of a group that works as a consumer does: takes a batch, keeps what is in it, acknowledges. */
-const member = (client: Client, group: string, topic: string, seen: Ref.Ref<ReadonlyArray<ReceivedMessage>>) =>
-  client.subscribe({ group, topics: [topic], maxBatchMessages: 50 }).pipe(
-    Stream.runForEach((batch) =>
-      Effect.uninterruptible(
-        Effect.zipRight(
-          Ref.update(seen, (all) => [...all, ...batch.messages]),
-          batch.acknowledge,
-        ),
-      ),
-    ),
-    Effect.retry(Schedule.spaced("50 millis")),
-  )
-
-const until = <E, R>(condition: Effect.Effect<boolean, E, R>) =>
-  deadline(Effect.repeat(condition, { until: (holds) => holds, schedule: Schedule.spaced("10 millis") }))
-
-const inScope = <A, E>(scope: Scope.Scope, self: Effect.Effect<A, E, Scope.Scope>) => Scope.extend(self, scope)
-
-/** Batches as they come, in the hands of the test. */
-const hold = (client: Client, group: string, topic: string, maxBatchMessages = 500) =>
-  Effect.gen(function* () {
-    const scope = yield* Scope.make()
-    const queue = yield* Queue.unbounded<PartitionBatch>()
-    yield* client.subscribe({ group, topics: [topic], maxBatchMessages }).pipe(
-      Stream.runForEach((batch) => Queue.offer(queue, batch)),
-      Effect.retry(Schedule.spaced("50 millis")),
-      Effect.forkScoped,
-      (fork) => inScope(scope, fork),
-    )
-    return { next: deadline(Queue.take(queue)), queue, leave: Scope.close(scope, Exit.void) }
-  })
-
-/** Everything up to `count` messages, acknowledged, by a member that then leaves. */
-const consume = (client: Client, group: string, topic: string, count: number) =>
-  Effect.gen(function* () {
-    const seen = yield* Ref.make<ReadonlyArray<ReceivedMessage>>([])
-    const fiber = yield* Effect.fork(member(client, group, topic, seen))
-    yield* until(Effect.map(Ref.get(seen), (all) => all.length >= count))
-    yield* Fiber.interrupt(fiber)
-    return yield* Ref.get(seen)
-  })
-
-const setUp = (under: BrokerUnderTest, partitions: number) =>
-  Effect.gen(function* () {
-    const client = yield* Effect.orDie(under.connect)
-    const topic = unique("topic")
-    yield* Effect.retry(client.ensureTopics([{ name: topic, partitions }]), Schedule.spaced("200 millis"))
-    return { client, topic, group: unique("group") }
-  })
+export type { BrokerUnderTest, RestartableBroker } from "./Harness.js"
 
 /** What a driver of the Broker port promises, the same for every one of them. */
 export const brokerConformance = (name: string, under: BrokerUnderTest): void => {
   describe.skipIf(under.skip ?? false)(`${name} keeps the promises of the Broker port`, () => {
-    const slow = 90_000
-
     it.scopedLive(
       "delivers bytes, keys and headers as they were, null and empty ones too",
       () =>
@@ -147,53 +69,6 @@ export const brokerConformance = (name: string, under: BrokerUnderTest): void =>
     )
 
     it.scopedLive(
-      "has one batch of a partition with the consumer at a time, and none larger than asked for",
-      () =>
-        Effect.gen(function* () {
-          const { client, topic, group } = yield* setUp(under, 1)
-          yield* client.publish(Array.from({ length: 25 }, (_, index) => message(topic, "k", String(index))))
-          const { next, queue, leave } = yield* hold(client, group, topic, 10)
-          const seen: Array<string> = []
-          for (const size of [10, 10, 5]) {
-            const batch = yield* next
-            expect(batch.messages.length).toBeLessThanOrEqual(size)
-            seen.push(...batch.messages.map(valueOf))
-            yield* Effect.sleep("150 millis")
-            expect(yield* Queue.size(queue)).toBe(0)
-            yield* batch.acknowledge
-          }
-          while (seen.length < 25) {
-            const batch = yield* next
-            seen.push(...batch.messages.map(valueOf))
-            yield* batch.acknowledge
-          }
-          expect(seen).toEqual(Array.from({ length: 25 }, (_, index) => String(index)))
-          yield* leave
-        }),
-      slow,
-    )
-
-    it.scopedLive(
-      "remembers what a group acknowledged and delivers again what it did not",
-      () =>
-        Effect.gen(function* () {
-          const { client, topic, group } = yield* setUp(under, 1)
-          yield* client.publish([message(topic, "k", "1"), message(topic, "k", "2")])
-          const first = yield* hold(client, group, topic, 1)
-          const one = yield* first.next
-          yield* one.acknowledge
-          const two = yield* first.next
-          expect([one, two].map((batch) => batch.messages.map(valueOf))).toEqual([["1"], ["2"]])
-          yield* first.leave
-          const again = yield* consume(client, group, topic, 1)
-          expect(again.map(valueOf)).toEqual(["2"])
-          const other = yield* consume(client, unique("group"), topic, 2)
-          expect(other.map(valueOf)).toEqual(["1", "2"])
-        }),
-      slow,
-    )
-
-    it.scopedLive(
       "tells how far the partition goes",
       () =>
         Effect.gen(function* () {
@@ -205,79 +80,6 @@ export const brokerConformance = (name: string, under: BrokerUnderTest): void =>
         }),
       slow,
     )
-
-    it.scopedLive(
-      "shares partitions between members and loses nothing when they come and go",
-      () =>
-        Effect.gen(function* () {
-          const { client, topic, group } = yield* setUp(under, 8)
-          const other = yield* Effect.orDie(under.connect)
-          const seen = yield* Ref.make<ReadonlyArray<ReceivedMessage>>([])
-          const total = 1_600
-          const one = yield* Effect.fork(member(client, group, topic, seen))
-          const publishing = yield* Effect.fork(
-            Effect.forEach(
-              Array.from({ length: total / 16 }, (_, round) => round),
-              (round) =>
-                Effect.zipRight(
-                  client.publish(Array.from({ length: 16 }, (_, key) => message(topic, `k${key}`, `${key}:${round}`))),
-                  Effect.sleep("20 millis"),
-                ),
-              { discard: true },
-            ),
-          )
-          yield* until(Effect.map(Ref.get(seen), (all) => all.length > 100))
-          const two = yield* Effect.fork(member(other, group, topic, seen))
-          yield* until(Effect.map(Ref.get(seen), (all) => all.length > 800))
-          yield* Fiber.interrupt(one)
-          yield* Fiber.join(publishing)
-          yield* until(Effect.map(Ref.get(seen), (all) => new Set(all.map(valueOf)).size === total))
-          yield* Fiber.interrupt(two)
-          // First appearances of each key are in order, whoever had it.
-          const firsts = [...new Set((yield* Ref.get(seen)).map(valueOf))]
-          for (let key = 0; key < 16; key++) {
-            const rounds = firsts
-              .filter((value) => value.startsWith(`${key}:`))
-              .map((value) => Number(value.split(":")[1]))
-            expect(rounds).toEqual(Array.from({ length: total / 16 }, (_, round) => round))
-          }
-        }),
-      slow,
-    )
-
-    if (under.sessionMs > 0)
-      it.scopedLive(
-        "does not give a batch to another while its consumer works on it for long",
-        () =>
-          Effect.gen(function* () {
-            const { client, topic, group } = yield* setUp(under, 1)
-            yield* client.publish([message(topic, "k", "1")])
-            const first = yield* hold(client, group, topic)
-            const batch = yield* first.next
-            const seen = yield* Ref.make<ReadonlyArray<ReceivedMessage>>([])
-            const other = yield* Effect.orDie(under.connect)
-            const second = yield* Effect.fork(member(other, group, topic, seen))
-            yield* Effect.sleep(under.sessionMs)
-            expect((yield* Ref.get(seen)).map(valueOf)).toEqual([])
-            yield* batch.acknowledge
-            yield* client.publish([message(topic, "k", "2")])
-            const rest = yield* Effect.fork(
-              Effect.forever(
-                Effect.flatMap(Queue.take(first.queue), (next) =>
-                  Effect.zipRight(
-                    Ref.update(seen, (all) => [...all, ...next.messages]),
-                    next.acknowledge,
-                  ),
-                ),
-              ),
-            )
-            yield* until(Effect.map(Ref.get(seen), (all) => all.length > 0))
-            expect((yield* Ref.get(seen)).map(valueOf)).toEqual(["2"])
-            yield* Fiber.interruptAll([second, rest])
-            yield* first.leave
-          }),
-        slow,
-      )
 
     it.scopedLive(
       "carries a message of the largest size, and more of them than one request can",
@@ -335,5 +137,8 @@ export const brokerConformance = (name: string, under: BrokerUnderTest): void =>
         }),
       slow,
     )
+
+    groupConformance(under)
+    outageConformance(under)
   })
 }

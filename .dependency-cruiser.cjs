@@ -12,7 +12,7 @@ const below = {
   "notification-client": ["contracts"],
   "notification-page": ["contracts", "notification-client"],
   "dev-stack": [],
-  "system-tests": ["contracts", "messaging", "messaging-kafka", "messaging-postgres", "dev-stack"],
+  "system-tests": ["contracts", "messaging", "messaging-kafka", "messaging-postgres", "service-kit", "dev-stack"],
   bench: [
     "contracts",
     "dev-stack",

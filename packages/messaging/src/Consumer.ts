@@ -2,56 +2,23 @@ import type { SqlError } from "@effect/sql"
 import { Cause, Chunk, Data, Effect, Either, Layer, Ref, Stream } from "effect"
 import { isNonEmptyReadonlyArray, type NonEmptyReadonlyArray } from "effect/Array"
 import { Broker, type BrokerUnavailable, type PartitionBatch } from "./Broker.js"
-import type { Decoded, UnreadableMessage } from "./CloudEvents.js"
 import * as DeadLetters from "./DeadLetters.js"
+import type { Attempt, Handling, Incoming } from "./Handling.js"
 import * as Inbox from "./Inbox.js"
 import * as ConsumerMetrics from "./internal/ConsumerMetrics.js"
 import { isDataFault } from "./internal/DataFault.js"
+import { replayMarked } from "./internal/Replay.js"
 import * as Tracing from "./internal/Tracing.js"
 import type { ReceivedMessage } from "./Message.js"
 import * as RetrySchedules from "./RetrySchedules.js"
 import { transaction } from "./Transaction.js"
 
-/** A message that the inbox had not seen, as the handler gets it. */
-export interface Incoming<A> extends Decoded<A> {
-  readonly received: ReceivedMessage
-}
+export type { Attempt, Handled, Handling, Incoming, Rejection } from "./Handling.js"
+export { handled } from "./Handling.js"
 
-/** A message that says something impossible, such as a result for what was never asked. It becomes a dead letter. */
-export interface Rejection<A> {
-  readonly message: Incoming<A>
-  readonly reason: string
-}
-
-/** What a handler answers. */
-export interface Handled<A> {
-  /** Set aside as dead letters, in the same transaction and without an inbox entry, so that a replay finds them new. */
-  readonly rejected: ReadonlyArray<Rejection<A>>
-  /** Runs once after the commit: a hint to somebody who can do without it, for a crash in between loses it. */
-  readonly afterCommit: Effect.Effect<void>
-}
-
-/** What a handler answers that did its work: nothing to set aside, nothing to do after the commit. */
-export const handled: Handled<never> = { rejected: [], afterCommit: Effect.void }
-
-/** How often the handler was tried with these messages before; 0 the first time. */
-export interface Attempt {
-  readonly number: number
-}
-
-/** What a consumer does. */
-export interface ConsumerOptions<A, E, R> {
-  /** The name in inbox and dead letters, and the consumer group at the broker. Never change it: a new name has seen nothing. */
-  readonly name: string
+/** What a consumer does, and on what. */
+export interface ConsumerOptions<A, E, R> extends Handling<A, E, R> {
   readonly topics: NonEmptyReadonlyArray<string>
-  readonly decode: (message: ReceivedMessage) => Either.Either<Decoded<A>, UnreadableMessage>
-  /**
-   * Gives the messages their effect, inside the transaction that enters them in the inbox; in order per partition, each once.
-   * A failure rolls all back and the batch is tried again, for ever, unless it is the fault of the data (SQLSTATE class 22,
-   * 23514, or a defect): then each message is tried in a transaction of its own and the culprits become dead letters.
-   * Must be idempotent by its business key as well: inbox entries are not kept for ever.
-   */
-  readonly handler: (messages: NonEmptyReadonlyArray<Incoming<A>>, attempt: Attempt) => Effect.Effect<Handled<A>, E, R>
   /** The most messages of one partition in a batch; 500 when absent. */
   readonly maxBatchMessages?: number
   /**
@@ -120,6 +87,7 @@ export const make = <A, E, R>(options: ConsumerOptions<A, E, R>) =>
       Tracing.whenCollected,
       Effect.forkScoped,
     )
+    yield* replayMarked(options).pipe(Effect.withTracerEnabled(false), Effect.forkScoped)
     const check = Effect.flatMap(Ref.get(stopped), (fault) => (fault === undefined ? Effect.void : Effect.fail(fault)))
     return { check } satisfies Consumer
   })

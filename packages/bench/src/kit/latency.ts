@@ -3,7 +3,7 @@ import { Outbox } from "@tandem/messaging/Outbox"
 import * as Relay from "@tandem/messaging/Relay"
 import { Clock, Effect, Fiber, Layer, Runtime, Stream } from "effect"
 import pg from "pg"
-import { headers, key, topic, value } from "./outboxRows.js"
+import { headers, key, partitions, value } from "./outboxRows.js"
 
 /** Latencies in ms. */
 export interface Latency {
@@ -36,21 +36,24 @@ export const latencyAt = (databaseUrl: string, perSecond: number, seconds: numbe
     )
     const total = perSecond * seconds
     const run = String(yield* Clock.currentTimeMillis)
-    const header = JSON.stringify({ ...headers, run })
+    // A topic of its own, for a new group reads from the beginning.
+    const own = `bench-latency-${run}`
+    yield* broker.ensureTopics([{ name: own, partitions }])
+    const header = JSON.stringify(headers)
     const committed = new Float64Array(total)
     const latencies: Array<number> = []
     const write = async (n: number) => {
-      await pool.query({ name: "insert", text: insert, values: [topic, key(n), value(n), header] })
+      await pool.query({ name: "insert", text: insert, values: [own, key(n), value(n), header] })
       committed[n] = performance.now()
       Runtime.runSync(runtime)(outbox.signal)
     }
     yield* Layer.build(Relay.layer())
-    const consumer = yield* broker.subscribe({ group: `latency-${run}`, topics: [topic] }).pipe(
+    const consumer = yield* broker.subscribe({ group: `latency-${run}`, topics: [own] }).pipe(
       Stream.mapEffect((batch) =>
         Effect.sync(() => {
           const now = performance.now()
           for (const message of batch.messages) {
-            if (message.headers["run"] !== run || message.value === null) continue
+            if (message.value === null) continue
             const since = committed[numberOf(message.value)] ?? 0
             // Now and then a message is here before the answer to its commit is.
             latencies.push(since === 0 ? 0 : now - since)

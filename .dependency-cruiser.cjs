@@ -4,6 +4,7 @@ const below = {
   messaging: [],
   "messaging-kafka": ["messaging"],
   "messaging-postgres": ["messaging"],
+  "messaging-cli": ["messaging"],
   "service-kit": ["contracts", "messaging"],
   "order-service": ["contracts", "messaging", "messaging-kafka", "messaging-postgres", "service-kit"],
   "payment-service": ["contracts", "messaging", "messaging-kafka", "messaging-postgres", "service-kit"],

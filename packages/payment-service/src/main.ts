@@ -3,6 +3,7 @@ import { topics } from "@tandem/contracts/messages/Topics"
 import { messagingSchema } from "@tandem/messaging/MessagingSchema"
 import { Outbox } from "@tandem/messaging/Outbox"
 import * as Relay from "@tandem/messaging/Relay"
+import * as Retention from "@tandem/messaging/Retention"
 import * as Topics from "@tandem/messaging/Topics"
 import * as KafkaBroker from "@tandem/messaging-kafka/KafkaBroker"
 import * as PostgresBroker from "@tandem/messaging-postgres/PostgresBroker"
@@ -33,6 +34,7 @@ ServiceMain.run({
       HttpService.layer({ api: PaymentApi, routes: Layer.merge(AccountsRoutes, PaymentsRoutes) }),
       PaymentRequestsConsumer,
       Relay.layer(),
+      Database.maintained(Retention.layer({ inbox: service.inboxRetention })),
       Topics.layer(topics),
       BrokerHealth.layer,
     ).pipe(

@@ -34,6 +34,12 @@ const innermost = (fault: unknown): string => {
  */
 export class Maintenance extends Context.Tag("@tandem/service-kit/Maintenance")<Maintenance, SqlClient.SqlClient>() {}
 
+/** Runs a layer over the connections for maintenance instead of those for requests. */
+export const maintained = <A, E, R>(
+  self: Layer.Layer<A, E, R>,
+): Layer.Layer<A, E, Exclude<R, SqlClient.SqlClient> | Maintenance> =>
+  Layer.provide(self, Layer.effect(SqlClient.SqlClient, Maintenance))
+
 interface Timeouts {
   readonly statement_timeout: number
   readonly lock_timeout: number

@@ -1,4 +1,4 @@
-import { Config, ConfigError, Either, Redacted } from "effect"
+import { Config, ConfigError, Duration, Either, Redacted } from "effect"
 import { isLoopback } from "./Origins.js"
 
 /** Where the messages go. */
@@ -18,6 +18,7 @@ export interface ServiceConfig {
   readonly brokerUrl: BrokerUrl
   /** The client that speaks to Kafka; of no meaning with another broker. */
   readonly kafkaClient: "kafkajs" | "platformatic"
+  readonly inboxRetention: Duration.Duration
   readonly corsOrigins: ReadonlyArray<string>
 }
 
@@ -102,6 +103,17 @@ const kafkaClient = Config.literal(
   Config.withDescription("The client that speaks to Kafka: `kafkajs`, or `platformatic`, the faster one"),
 )
 
+const inboxRetention = Config.duration("INBOX_RETENTION").pipe(
+  Config.validate({
+    message: "must be longer than the 30 days for which the topics keep messages",
+    validation: (kept) => Duration.greaterThan(kept, Duration.days(30)),
+  }),
+  Config.withDefault(Duration.days(35)),
+  Config.withDescription(
+    "How long message ids are remembered, so that none has its effect twice; longer than the topics' 30 days",
+  ),
+)
+
 const isOrigin = (text: string) => URL.canParse(text) && new URL(text).origin === text
 
 const corsOrigins = (standard: ReadonlyArray<string>) =>
@@ -117,7 +129,7 @@ const corsOrigins = (standard: ReadonlyArray<string>) =>
   )
 
 /**
- * `PORT`, `HOST`, `AUTH`, `DATABASE_URL`, `DATABASE_POOL_SIZE`, `BROKER_URL`, `KAFKA_CLIENT`, `CORS_ORIGINS`. Reading it names every variable that is
+ * `PORT`, `HOST`, `AUTH`, `DATABASE_URL`, `DATABASE_POOL_SIZE`, `BROKER_URL`, `KAFKA_CLIENT`, `INBOX_RETENTION`, `CORS_ORIGINS`. Reading it names every variable that is
  * wrong or missing, not only the first; no value appears in a message, for some are secrets.
  */
 export const make = (defaults: ServiceDefaults): Config.Config<ServiceConfig> =>
@@ -128,5 +140,6 @@ export const make = (defaults: ServiceDefaults): Config.Config<ServiceConfig> =>
     databasePoolSize,
     brokerUrl,
     kafkaClient,
+    inboxRetention,
     corsOrigins: corsOrigins(defaults.corsOrigins ?? []),
   })

@@ -20,6 +20,7 @@ it("the table of a service's variables comes from the Config that reads them", (
     ["DATABASE_POOL_SIZE", "10"],
     ["BROKER_URL", undefined],
     ["KAFKA_CLIENT", "kafkajs"],
+    ["INBOX_RETENTION", "35 days"],
     ["CORS_ORIGINS", "http://127.0.0.1:8080,http://localhost:8080"],
     ["PATIENCE", "90 minutes"],
     ["FEATURE_URL", "http://feature.test/"],

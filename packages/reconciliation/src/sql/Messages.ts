@@ -34,7 +34,7 @@ export const checkDeadLetters = (
   Effect.map(
     read(sql<{ id: string; consumer: string; topic: string; partition: number; offset: string; error: string }>`
       SELECT id, consumer, topic, partition, message_offset AS offset, error FROM dead_letters
-      ORDER BY id LIMIT ${limit}`),
+      WHERE resolved_at IS NULL ORDER BY id LIMIT ${limit}`),
     (rows) =>
       rows.map(({ id, consumer, topic, partition, offset, error }) => ({
         kind: "dead-letter",

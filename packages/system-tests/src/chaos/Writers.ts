@@ -55,7 +55,10 @@ const write = (options: WriterOptions) =>
           while (written < options.messages) {
             const due = ((performance.now() - start) / options.duration) * options.messages
             if (written >= due) yield* Effect.sleep("5 millis")
-            else written += yield* one(random)
+            else {
+              const count = yield* one(random)
+              written += count
+            }
           }
         }),
       { concurrency: writers, discard: true },

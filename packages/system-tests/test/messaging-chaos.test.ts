@@ -13,8 +13,8 @@ const chaos = async (producer: { url: string }, consumer: { url: string }, broke
   const log: Array<string> = []
   const result = await runChaos({
     seed,
-    messages: 4_000,
-    faults: 12,
+    messages: 20_000,
+    faults: 16,
     producerUrl: producer.url,
     consumerUrl: consumer.url,
     brokerUrl,
@@ -22,7 +22,7 @@ const chaos = async (producer: { url: string }, consumer: { url: string }, broke
   })
   console.info(`CHAOS_SEED=${seed}`, JSON.stringify(result))
   const { messages, injected, ...violations } = result
-  expect(messages).toBeGreaterThanOrEqual(4_000)
+  expect(messages).toBeGreaterThanOrEqual(20_000)
   expect(Object.values(injected).reduce((sum, count) => sum + count, 0)).toBeGreaterThanOrEqual(10)
   expect(violations, log.slice(-30).join("")).toEqual({
     doubled: 0,

@@ -6,6 +6,7 @@ import { map } from "effect/Array"
 import { PushHub } from "../push/PushHub.js"
 import { settleResults } from "../sql/SettleResults.js"
 import { paymentResults } from "./OrderMessages.js"
+import { countConflicts, countSettled } from "./OrderMetrics.js"
 
 /** Step 5 and 6 of the flow: results settle orders in one transaction; after the commit the users' connections are told. */
 export const PaymentResultsConsumer = Layer.scopedDiscard(
@@ -21,13 +22,13 @@ export const PaymentResultsConsumer = Layer.scopedDiscard(
           settleResults(
             map(messages, (message) => message.payload),
             { lock: attempt.number > 0 },
-          ),
+          ).pipe(Effect.tapErrorTag("VersionConflict", ({ expected, written }) => countConflicts(expected - written))),
           ({ frames, impossible }) => ({
             rejected: impossible.flatMap(({ index, reason }) => {
               const message = messages[index]
               return message === undefined ? [] : [{ message, reason }]
             }),
-            afterCommit: hub.announce(frames),
+            afterCommit: Effect.zipRight(countSettled(frames), hub.announce(frames)),
           }),
         ),
     })

@@ -9,7 +9,7 @@ import * as FirstAnswers from "../sql/FirstAnswers.js"
 import { paymentRequests } from "./OrderMessages.js"
 
 /** Orders that have had no answer for too long and asked, by `request`. */
-export const askedAgain = Metric.counter("order_unanswered_asked_total", {
+export const askedAgain = Metric.counter("tandem_order_unanswered_asked_total", {
   description: "Orders that had no answer for the payment timeout and asked for a cancellation or asked again",
   incremental: true,
 })

@@ -36,7 +36,7 @@ const consumers = 3
 const keys = 200
 
 /** Between two faults, in ms, on average. */
-const pace = 900
+const pace = 800
 
 const query = async (url: string, text: string): Promise<ReadonlyArray<Record<string, unknown>>> => {
   const client = new pg.Client({ connectionString: url })
@@ -58,7 +58,8 @@ const injectFaults = async (processes: ReadonlyArray<Supervised>, { seed, faults
   const frozen = new Set<Supervised>()
   for (let fault = 0; fault < faults; fault++) {
     await delay(pace * (0.4 + 1.2 * random()))
-    const awake = processes.filter((one) => !frozen.has(one))
+    const wanted = random() < 0.5 ? "relay" : "consumer"
+    const awake = processes.filter((one) => one.name.startsWith(wanted) && !frozen.has(one))
     const [target, kind, length, deadly] = [
       awake[Math.floor(random() * awake.length)],
       random(),

@@ -7,7 +7,8 @@ import { writerSchema } from "./Messages.js"
 
 const { DATABASE_URL, BROKER_URL } = environment()
 
-Relay.layer({ batchSize: 50 }).pipe(
+// Small batches keep it busy, so that most kills come in the middle of one.
+Relay.layer({ batchSize: 20 }).pipe(
   Layer.provide(Outbox.layer),
   Layer.provide(broker(BROKER_URL)),
   Layer.provide(database(DATABASE_URL, [writerSchema])),

@@ -1,7 +1,7 @@
 import { NodeRuntime } from "@effect/platform-node"
 import { SqlClient } from "@effect/sql"
 import * as Consumer from "@tandem/messaging/Consumer"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Random } from "effect"
 import { broker, database, environment } from "./Environment.js"
 import { effectSchema, events } from "./Messages.js"
 
@@ -11,11 +11,13 @@ Consumer.layer({
   name: `consumers-of-${TOPIC}`,
   topics: [TOPIC],
   decode: events.decode,
-  maxBatchMessages: 50,
+  maxBatchMessages: 100,
   handler: (messages) =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const payloads = messages.map(({ payload }) => payload)
+      // Some effects take their time, so that offsets are stored and processes die in the middle of them.
+      if ((yield* Random.next) < 0.2) yield* Effect.sleep(yield* Random.nextIntBetween(50, 400))
       yield* sql`
         INSERT INTO effects (key, n)
         SELECT key, n FROM unnest(${payloads.map(({ key }) => key)}::text[], ${payloads.map(({ n }) => n)}::integer[])

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs"
+import { chmodSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { startPostgres } from "@tandem/dev-stack/EmbeddedPostgres"
@@ -17,6 +17,8 @@ export interface Servers {
 /** Starts them in a folder that is removed afterwards. */
 export const startServers = async (): Promise<Servers> => {
   const directory = mkdtempSync(join(tmpdir(), "tandem-bench-"))
+  // PostgreSQL's user must be able to enter when we are root.
+  chmodSync(directory, 0o755)
   const [postgres, kafka] = await Promise.all([
     startPostgres({ directory: join(directory, "postgres"), fresh: true }),
     startKafka({ directory: join(directory, "kafka"), jars: jarsDirectory }),

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs"
+import { chmodSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
@@ -45,6 +45,8 @@ const run = async () => {
   const brokers = ["postgres", "kafka"].filter((name) => values.broker === "both" || values.broker === name)
   if (brokers.length === 0) throw new Error(usage)
   const directory = mkdtempSync(join(tmpdir(), "tandem-chaos-"))
+  // PostgreSQL's user must be able to enter when we are root.
+  chmodSync(directory, 0o755)
   const postgres = await startPostgres({ directory: join(directory, "postgres"), fresh: true })
   try {
     for (const broker of brokers) {

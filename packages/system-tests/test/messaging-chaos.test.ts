@@ -14,7 +14,7 @@ const chaos = async (producer: { url: string }, consumer: { url: string }, broke
   const result = await runChaos({
     seed,
     messages: 20_000,
-    faults: 16,
+    faults: 14,
     producerUrl: producer.url,
     consumerUrl: consumer.url,
     brokerUrl,

@@ -36,7 +36,10 @@ const consumers = 3
 const keys = 200
 
 /** Between two faults, in ms, on average. */
-const pace = 800
+const pace = 1_500
+
+/** Between two faults of relays, in ms: longer than a lease, or nothing would flow that a fault could hit. */
+const relayPause = 5_000
 
 const query = async (url: string, text: string): Promise<ReadonlyArray<Record<string, unknown>>> => {
   const client = new pg.Client({ connectionString: url })
@@ -56,9 +59,12 @@ const injectFaults = async (processes: ReadonlyArray<Supervised>, { seed, faults
   const injected: Record<string, number> = {}
   const stopped: Array<Promise<void>> = []
   const frozen = new Set<Supervised>()
+  let lastRelayFault = performance.now()
   for (let fault = 0; fault < faults; fault++) {
     await delay(pace * (0.4 + 1.2 * random()))
-    const wanted = random() < 0.5 ? "relay" : "consumer"
+    const relayIsDue = performance.now() - lastRelayFault > relayPause
+    const wanted = random() < 0.7 && relayIsDue ? "relay" : "consumer"
+    if (wanted === "relay") lastRelayFault = performance.now()
     const awake = processes.filter((one) => one.name.startsWith(wanted) && !frozen.has(one))
     const [target, kind, length, deadly] = [
       awake[Math.floor(random() * awake.length)],

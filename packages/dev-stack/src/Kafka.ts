@@ -30,6 +30,8 @@ export interface KafkaOptions {
   readonly jars: string
   /** A free one when absent. */
   readonly port?: number
+  /** A second address: it listens on `port` of 127.0.0.1 and sends clients that come there to `advertisedPort`, where a test has its proxy. */
+  readonly proxied?: { readonly port: number; readonly advertisedPort: number }
   readonly onLine?: (line: string) => void
 }
 
@@ -99,15 +101,27 @@ const resolveJars = async (directory: string, onLine: (line: string) => void): P
   return folder
 }
 
-const properties = (port: number, controllerPort: number, data: string): string =>
+const properties = (
+  port: number,
+  controllerPort: number,
+  data: string,
+  { proxied }: Pick<KafkaOptions, "proxied">,
+): string =>
   Object.entries({
     "process.roles": "broker,controller",
     "node.id": 1,
     "controller.quorum.bootstrap.servers": `127.0.0.1:${controllerPort}`,
-    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    "advertised.listeners": `PLAINTEXT://127.0.0.1:${port}`,
+    listeners: [
+      `PLAINTEXT://127.0.0.1:${port}`,
+      `CONTROLLER://127.0.0.1:${controllerPort}`,
+      ...(proxied === undefined ? [] : [`PROXIED://127.0.0.1:${proxied.port}`]),
+    ].join(),
+    "advertised.listeners": [
+      `PLAINTEXT://127.0.0.1:${port}`,
+      ...(proxied === undefined ? [] : [`PROXIED://127.0.0.1:${proxied.advertisedPort}`]),
+    ].join(),
     "controller.listener.names": "CONTROLLER",
-    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT",
     "inter.broker.listener.name": "PLAINTEXT",
     "log.dirs": data,
     "auto.create.topics.enable": false,
@@ -154,7 +168,7 @@ export const startKafka = async (options: KafkaOptions): Promise<Kafka> => {
   mkdirSync(options.directory, { recursive: true })
   const config = join(options.directory, "server.properties")
   const loggingConfig = join(options.directory, "log4j2.properties")
-  writeFileSync(config, properties(port, await freePort(), data))
+  writeFileSync(config, properties(port, await freePort(), data, options))
   writeFileSync(loggingConfig, logging)
   const classPath = join(jars, "*")
   const logOption = `-Dlog4j2.configurationFile=${loggingConfig}`

@@ -8,6 +8,7 @@ import { brokerConformance } from "@tandem/messaging/testing/BrokerConformance"
 import * as PostgresBroker from "@tandem/messaging-postgres/PostgresBroker"
 import { Context, Effect, Layer, Redacted } from "effect"
 import { afterAll } from "vitest"
+import * as FreezableLink from "./FreezableLink.js"
 
 const database = await createTestDatabase()
 afterAll(database.drop)
@@ -36,4 +37,11 @@ const restartable = Effect.gen(function* () {
   }
 })
 
-brokerConformance("PostgresBroker", { connect: connect(database.url), sessionMs: 5_000, restartable })
+const freezable = Effect.map(FreezableLink.make(database.url), ({ url, freeze, thaw }) => ({
+  connect: connect(database.url),
+  connectFreezable: connect(url),
+  freeze,
+  thaw,
+}))
+
+brokerConformance("PostgresBroker", { connect: connect(database.url), sessionMs: 5_000, restartable, freezable })

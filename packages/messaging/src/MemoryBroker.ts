@@ -1,8 +1,8 @@
 import { Chunk, Clock, type Context, Effect, Layer, Queue, Ref, Stream } from "effect"
 import { isNonEmptyReadonlyArray } from "effect/Array"
-import { Broker, BrokerUnavailable, type PartitionBatch, type SubscribeOptions } from "./Broker.js"
+import { BatchTooLarge, Broker, BrokerUnavailable, type PartitionBatch, type SubscribeOptions } from "./Broker.js"
 import * as MemoryFaults from "./MemoryFaults.js"
-import type { OutgoingMessage, ReceivedMessage } from "./Message.js"
+import { maximumMessageBytes, type OutgoingMessage, type ReceivedMessage } from "./Message.js"
 import { partitionOf } from "./Partitioner.js"
 
 interface Partition {
@@ -34,15 +34,13 @@ class Log {
   readonly groups = new Map<string, Group>()
   private turn = 0
 
-  append({ topic, key, value, headers }: OutgoingMessage, timestamp: number): boolean {
-    const partitions = this.topics.get(topic)
-    if (partitions === undefined) return false
-    const bytes = key === null ? null : new TextEncoder().encode(key)
+  append({ topic, key, value, headers }: OutgoingMessage, timestamp: number): void {
+    const partitions = this.topics.get(topic) ?? []
+    const bytes = key === null ? null : encoder.encode(key)
     const chosen = partitions[key === null ? this.turn++ % partitions.length : partitionOf(key, partitions.length)]
-    if (chosen === undefined) return false
+    if (chosen === undefined) return
     const { partition, messages } = chosen
     messages.push({ topic, partition, offset: BigInt(messages.length), timestamp, key: bytes, value, headers })
-    return true
   }
 
   group(name: string): Group {
@@ -115,15 +113,27 @@ const client = (log: Log, faults: MemoryFaults.DrawnFaults): Context.Tag.Service
     }),
   publish: (messages) =>
     Effect.gen(function* () {
+      if (messages.some((message) => sizeOf(message) > maximumMessageBytes)) {
+        return yield* new BatchTooLarge({ messages: messages.length })
+      }
       const now = yield* Clock.currentTimeMillis
-      const stored = yield* faults.stored(messages)
-      const unknown = stored.find((message) => !log.append(message, now))
-      log.wakeAll()
+      const unknown = messages.find(({ topic }) => !log.topics.has(topic))
       if (unknown !== undefined) return yield* unavailable(`there is no topic ${unknown.topic}`)
+      for (const message of yield* faults.stored(messages)) log.append(message, now)
+      log.wakeAll()
       if (yield* faults.loses) return yield* unavailable("the acknowledgement was lost")
     }),
   subscribe: (options) => subscribe(log, faults, options),
 })
+
+const encoder = new TextEncoder()
+
+/** Not encoded where it cannot matter: UTF-8 has three bytes for a unit of text at most. */
+const sizeOf = ({ key, value, headers }: OutgoingMessage): number => {
+  const text = [key ?? "", ...Object.entries(headers).flat()].join("")
+  const bytes = value?.byteLength ?? 0
+  return bytes + 3 * text.length > maximumMessageBytes ? bytes + encoder.encode(text).length : bytes + text.length
+}
 
 const unavailable = (reason: string) => new BrokerUnavailable({ operation: "publish", cause: new Error(reason) })
 

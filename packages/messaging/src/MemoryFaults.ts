@@ -8,11 +8,11 @@ export interface MemoryFaults {
    * again. Nothing else is ever lost, as no broker that deserves the name loses what it has stored.
    */
   readonly lostAcknowledgement?: number
-  /** A message is stored a second time, behind what was published after it. */
+  /** A message is stored a second time, when something is published later; before the next one of its own key, unless `breakKeyOrder`. */
   readonly duplicate?: number
   /** A message is stored behind the next ones. Those of its own key wait for it, unless `breakKeyOrder`. */
   readonly reorder?: number
-  /** Lets `reorder` and `duplicate` overtake within a key, as replays of dead letters do. False when absent. */
+  /** Lets `reorder` change the order within a key, and `duplicate` come behind later messages of it, as replays of dead letters do. False when absent. */
   readonly breakKeyOrder?: boolean
   /** A batch is handed over late: after a random part of this. Not at all when absent. */
   readonly delay?: Duration.DurationInput
@@ -41,17 +41,22 @@ export const draw = (seed: number | string, faults: MemoryFaults): DrawnFaults =
   const chance = (probability = 0) =>
     probability === 0 ? Effect.succeed(false) : Effect.map(random.next, (drawn) => drawn < probability)
   const most = Duration.toMillis(faults.delay ?? 0)
-  let late: Array<OutgoingMessage> = []
+  const mayOvertake = faults.breakKeyOrder === true
+  let doubles: ReadonlyArray<OutgoingMessage> = []
 
-  /** What is late of this key, for nothing may overtake it. */
-  const lateOf = (message: OutgoingMessage) => {
-    const before = faults.breakKeyOrder === true ? [] : late.filter(({ key }) => key !== null && key === message.key)
-    late = late.filter((one) => !before.includes(one))
-    return before
-  }
-
-  /** All that is late and may overtake. */
-  const overtaking = Effect.map(chance(faults.breakKeyOrder === true ? 0.5 : 0), (now) => (now ? late.splice(0) : []))
+  /** Those of the waiting doubles whose time has come, always before what they may not follow. */
+  const due = (before: OutgoingMessage) =>
+    Effect.gen(function* () {
+      if (doubles.length === 0) return []
+      const [waiting, now] = [[] as OutgoingMessage[], [] as OutgoingMessage[]]
+      for (const double of doubles) {
+        const must = !mayOvertake && isSameKey(double, before)
+        if (must || (yield* chance(0.5))) now.push(double)
+        else waiting.push(double)
+      }
+      doubles = waiting
+      return now
+    })
 
   return {
     loses: chance(faults.lostAcknowledgement),
@@ -60,20 +65,28 @@ export const draw = (seed: number | string, faults: MemoryFaults): DrawnFaults =
     stored: (messages) =>
       Effect.gen(function* () {
         const stored: Array<OutgoingMessage> = []
-        const held: Array<OutgoingMessage> = []
+        let held: ReadonlyArray<OutgoingMessage> = []
         for (const message of messages) {
-          const release = held.findIndex(({ key }) => key !== null && key === message.key)
-          if (release >= 0 && faults.breakKeyOrder !== true) stored.push(...held.splice(0))
-          stored.push(...lateOf(message))
-          if (yield* chance(faults.reorder)) held.push(message)
+          stored.push(...(yield* due(message)))
+          if (!mayOvertake && held.some((one) => isSameKey(one, message))) {
+            stored.push(...held)
+            held = []
+          }
+          if (yield* chance(faults.reorder)) held = [...held, message]
           else {
             stored.push(message)
-            if (held.length > 0 && (yield* chance(0.5))) stored.push(...held.splice(0))
+            if (held.length > 0 && (yield* chance(0.5))) {
+              stored.push(...held)
+              held = []
+            }
           }
-          if (yield* chance(faults.duplicate)) late.push(message)
+          if (yield* chance(faults.duplicate)) doubles = [...doubles, message]
         }
-        stored.push(...held, ...(yield* overtaking))
-        return stored
+        return [...stored, ...held]
       }),
   }
 }
+
+/** Messages without a key have no order among each other. */
+const isSameKey = (one: OutgoingMessage, other: OutgoingMessage) =>
+  one.key !== null && one.key === other.key && one.topic === other.topic

@@ -2,21 +2,28 @@ import { it } from "@effect/vitest"
 import * as MemoryBroker from "@tandem/messaging/MemoryBroker"
 import type { MemoryFaults } from "@tandem/messaging/MemoryFaults"
 import type { OutgoingMessage, ReceivedMessage } from "@tandem/messaging/Message"
-import { brokerConformance } from "@tandem/messaging/testing/BrokerConformance"
+import { brokerConformance, LeftOut } from "@tandem/messaging/testing/BrokerConformance"
 import { Effect, Fiber, FastCheck as fc, Stream, TestClock, TestContext } from "effect"
 import { describe, expect } from "vitest"
 
 const cluster = Effect.runSync(MemoryBroker.cluster())
 
-brokerConformance("MemoryBroker", { connect: cluster, sessionMs: 0 })
+const noProcess = new LeftOut({ reason: "a broker in memory has neither sessions nor a process of its own" })
+
+brokerConformance("MemoryBroker", {
+  connect: cluster,
+  sessionMs: noProcess,
+  restartable: noProcess,
+  freezable: noProcess,
+})
 
 const rounds = 30
 const keys = ["a", "b", "c"]
 
-const message = (key: string, n: number): OutgoingMessage => ({
+const message = (key: string | null, n: number): OutgoingMessage => ({
   topic: "things",
   key,
-  value: new TextEncoder().encode(`${key}${n}`),
+  value: new TextEncoder().encode(`${key ?? ""}${n}`),
   headers: {},
 })
 
@@ -75,6 +82,21 @@ describe("MemoryBroker with faults", () => {
     ["a duplicate", { duplicate: 0.5 }],
   ] as const)("delivers again after %s", async (_, faults) => {
     expect((await seenUnder(1, faults)).length).toBeGreaterThan(rounds * keys.length)
+  })
+
+  it("delivers the doubles of messages whose key is never heard of again, or is none", async () => {
+    const seen = await Effect.gen(function* () {
+      const broker = yield* Effect.flatten(MemoryBroker.cluster({ seed: 1, faults: { duplicate: 1 } }))
+      yield* broker.ensureTopics([{ name: "things", partitions: 1 }])
+      for (let n = 0; n < 20; n++) yield* broker.publish([message(n % 2 === 0 ? `key-${n}-` : null, n)])
+      const batches = yield* broker
+        .subscribe({ group: "g", topics: ["things"] })
+        .pipe(Stream.take(1), Stream.runCollect)
+      return [...batches].flatMap((batch) => batch.messages.map(text))
+    }).pipe(Effect.runPromise)
+    // The last ones may still wait for something to come behind.
+    expect(seen.length).toBeGreaterThanOrEqual(35)
+    expect(new Set(seen).size).toBe(20)
   })
 
   it("reorders messages of different keys, and of one key only when asked", async () => {

@@ -5,8 +5,11 @@ import { maximumMessageBytes, type OutgoingMessage } from "../Message.js"
 import { groupConformance } from "./GroupConformance.js"
 import { type BrokerUnderTest, bytes, consume, hold, message, setUp, slow, text, unique, valueOf } from "./Harness.js"
 import { outageConformance } from "./OutageConformance.js"
+import { sessionConformance } from "./SessionConformance.js"
 
-export type { BrokerUnderTest, RestartableBroker } from "./Harness.js"
+export { type BrokerUnderTest, type FreezableBroker, LeftOut, type RestartableBroker } from "./Harness.js"
+
+const manyHeaders = Object.fromEntries(Array.from({ length: 60 }, (_, n) => [`header-${n}`, `значение ${n}`]))
 
 /** What a driver of the Broker port promises, the same for every one of them. */
 export const brokerConformance = (name: string, under: BrokerUnderTest): void => {
@@ -26,6 +29,8 @@ export const brokerConformance = (name: string, under: BrokerUnderTest): void =>
             { topic, key: null, value: bytes.encode("no key"), headers: {} },
             { topic, key: "k", value: null, headers: {} },
             { topic, key: "k", value: new Uint8Array(), headers: { empty: "" } },
+            { topic, key: "", value: bytes.encode("an empty key is a key"), headers: {} },
+            { topic, key: "k", value: bytes.encode("many headers"), headers: manyHeaders },
           ]
           yield* client.publish(sent)
           const seen = yield* consume(client, group, topic, sent.length)
@@ -37,7 +42,9 @@ export const brokerConformance = (name: string, under: BrokerUnderTest): void =>
           expect(
             seen.map((one) => shape(one.key === null ? null : text.decode(one.key), one.value, one.headers)),
           ).toEqual(sent.map((one) => shape(one.key, one.value, one.headers)))
-          expect(seen.map((one) => one.offset)).toEqual([0n, 1n, 2n, 3n])
+          expect(seen.map((one) => one.offset)).toEqual(sent.map((_, index) => BigInt(index)))
+          // In ms: seconds or microseconds would be decades away.
+          expect(seen.every((one) => Math.abs(one.timestamp - Date.now()) < 3_600_000)).toBe(true)
         }),
       slow,
     )
@@ -97,6 +104,31 @@ export const brokerConformance = (name: string, under: BrokerUnderTest): void =>
     )
 
     it.scopedLive(
+      "refuses a message that is too large by name, whatever is published with it, and goes on after it",
+      () =>
+        Effect.gen(function* () {
+          const { client, topic, group } = yield* setUp(under, 1)
+          const tooLarge = message(topic, "k", "x".repeat(maximumMessageBytes + 200_000))
+          for (const messages of [[tooLarge], [message(topic, "k", "1"), tooLarge]]) {
+            expect((yield* Effect.flip(client.publish(messages)))._tag).toBe("BatchTooLarge")
+          }
+          yield* client.publish([])
+          yield* client.publish([message(topic, "k", "2")])
+          // Of a refused call any part may be stored, but not what was refused.
+          const { next, leave } = yield* hold(client, group, topic)
+          const values: Array<string> = []
+          while (!values.includes("2")) {
+            const batch = yield* next
+            values.push(...batch.messages.map(valueOf))
+            yield* batch.acknowledge
+          }
+          yield* leave
+          expect(values.filter((value) => value !== "1")).toEqual(["2"])
+        }),
+      slow,
+    )
+
+    it.scopedLive(
       "keeps the order of calls that come at once",
       () =>
         Effect.gen(function* () {
@@ -124,13 +156,40 @@ export const brokerConformance = (name: string, under: BrokerUnderTest): void =>
     )
 
     it.scopedLive(
-      "leaves a topic that exists as it is, fails on one that does not, and answers a ping",
+      "makes a topic once, whoever asks at the same time, and leaves one that exists as it is",
       () =>
         Effect.gen(function* () {
           const { client, topic } = yield* setUp(under, 2)
           yield* client.publish([message(topic, "k", "1")])
-          yield* client.ensureTopics([{ name: topic, partitions: 2 }])
-          expect(yield* consume(client, unique("group"), topic, 1)).toHaveLength(1)
+          const others = yield* Effect.orDie(Effect.all([under.connect, under.connect]))
+          const made = unique("topic")
+          yield* Effect.forEach(
+            [client, ...others],
+            (one) =>
+              one.ensureTopics([
+                { name: topic, partitions: 5 },
+                { name: made, partitions: 3 },
+              ]),
+            { concurrency: "unbounded" },
+          )
+          const keys = Array.from({ length: 60 }, (_, n) => `k${n}`)
+          for (const name of [topic, made]) yield* client.publish(keys.map((key) => message(name, key, "2")))
+          for (const [name, messages, partitions] of [
+            [topic, 61, 2],
+            [made, 60, 3],
+          ] as const) {
+            const seen = yield* consume(client, unique("group"), name, messages)
+            expect(new Set(seen.map((one) => one.partition)).size).toBe(partitions)
+          }
+        }),
+      slow,
+    )
+
+    it.scopedLive(
+      "fails on a topic that does not exist, and answers a ping",
+      () =>
+        Effect.gen(function* () {
+          const { client } = yield* setUp(under, 1)
           const fault = yield* Effect.flip(client.publish([message(unique("missing"), "k", "1")]))
           expect(fault._tag).toBe("BrokerUnavailable")
           yield* client.ping
@@ -139,6 +198,10 @@ export const brokerConformance = (name: string, under: BrokerUnderTest): void =>
     )
 
     groupConformance(under)
-    outageConformance(under)
+    // Side by side, for they wait most of their time.
+    describe.concurrent("over a while", () => {
+      sessionConformance(under)
+      outageConformance(under)
+    })
   })
 }

@@ -105,40 +105,6 @@ export const groupConformance = (under: BrokerUnderTest): void => {
     slow,
   )
 
-  if (under.sessionMs > 0)
-    it.scopedLive(
-      "does not give a batch to another while its consumer works on it for long",
-      () =>
-        Effect.gen(function* () {
-          const { client, topic, group } = yield* setUp(under, 1)
-          yield* client.publish([message(topic, "k", "1")])
-          const first = yield* hold(client, group, topic)
-          const batch = yield* first.next
-          const seen = yield* Ref.make<ReadonlyArray<ReceivedMessage>>([])
-          const other = yield* Effect.orDie(under.connect)
-          const second = yield* Effect.fork(member(other, group, topic, seen))
-          yield* Effect.sleep(under.sessionMs)
-          expect((yield* Ref.get(seen)).map(valueOf)).toEqual([])
-          yield* batch.acknowledge
-          yield* client.publish([message(topic, "k", "2")])
-          const rest = yield* Effect.fork(
-            Effect.forever(
-              Effect.flatMap(Queue.take(first.queue), (next) =>
-                Effect.zipRight(
-                  Ref.update(seen, (all) => [...all, ...next.messages]),
-                  next.acknowledge,
-                ),
-              ),
-            ),
-          )
-          yield* until(Effect.map(Ref.get(seen), (all) => all.length > 0))
-          expect((yield* Ref.get(seen)).map(valueOf)).toEqual(["2"])
-          yield* Fiber.interruptAll([second, rest])
-          yield* first.leave
-        }),
-      slow,
-    )
-
   it.scopedLive(
     "hears nothing of a member that has gone: its late acknowledgement moves nobody's offset",
     () =>

@@ -1,9 +1,13 @@
-import { type Context, Effect, Exit, Fiber, Queue, Ref, Schedule, Scope, Stream } from "effect"
+import { it } from "@effect/vitest"
+import { type Context, Data, Effect, Exit, Fiber, Queue, Ref, Schedule, Scope, Stream } from "effect"
 import type { Broker, PartitionBatch } from "../Broker.js"
 import type { OutgoingMessage, ReceivedMessage } from "../Message.js"
 
 /** One client of a broker. */
 export type Client = Context.Tag.Service<Broker>
+
+/** Why a driver has no part in some cases, as the end of "left out, for …". The cases are reported as skipped under this reason. */
+export class LeftOut extends Data.Class<{ readonly reason: string }> {}
 
 /** A driver under test. */
 export interface BrokerUnderTest {
@@ -11,13 +15,12 @@ export interface BrokerUnderTest {
   readonly connect: Effect.Effect<Client, unknown, Scope.Scope>
   /** Nothing to test it on: the suite is skipped. */
   readonly skip?: boolean
-  /** Longer than the driver's session or lease. Some cases hold a batch for as long, so in ms: 0 leaves them out. */
-  readonly sessionMs: number
-  /**
-   * A broker of its own that can be ended at once, as by kill -9, and started again with its data. A driver whose broker is no process leaves
-   * it out, and the cases that need it are reported as skipped.
-   */
-  readonly restartable?: Effect.Effect<RestartableBroker, unknown, Scope.Scope>
+  /** Longer than the driver's session or lease, in ms: one case holds a batch for as long. */
+  readonly sessionMs: number | LeftOut
+  /** A broker of its own that can be ended at once, as by kill -9, and started again with its data. */
+  readonly restartable: Effect.Effect<RestartableBroker, unknown, Scope.Scope> | LeftOut
+  /** A broker with a client that can be cut off; `FreezableLink` makes such a client for whatever speaks TCP. */
+  readonly freezable: Effect.Effect<FreezableBroker, unknown, Scope.Scope> | LeftOut
 }
 
 /** A broker that is not always there. */
@@ -27,8 +30,21 @@ export interface RestartableBroker {
   readonly start: Effect.Effect<void, unknown>
 }
 
+/** A broker, and a client that it stops hearing from: dead, as far as the broker can tell, until it is thawed. */
+export interface FreezableBroker {
+  readonly connect: Effect.Effect<Client, unknown, Scope.Scope>
+  readonly connectFreezable: Effect.Effect<Client, unknown, Scope.Scope>
+  readonly freeze: Effect.Effect<void>
+  readonly thaw: Effect.Effect<void>
+}
+
 /** The most that a case may take, in ms, on a machine that has other things to do. */
 export const slow = 120_000
+
+/** Reports cases that a driver has no part in. */
+export const leftOut = (rule: string, { reason }: LeftOut): void => {
+  it.skip(`${rule} (left out, for ${reason})`, () => {})
+}
 
 export const text = new TextDecoder()
 export const bytes = new TextEncoder()

@@ -6,6 +6,7 @@ import { guardDefects } from "@tandem/messaging/Transaction"
 import { Context, Data, type Duration, Effect, Redacted, type Scope } from "effect"
 import { Pool } from "pg"
 import { brokerSchema } from "./BrokerSchema.js"
+import { PreparedClient } from "./PreparedClient.js"
 
 /** Where the broker's database is and how many connections it may have. */
 export interface BrokerDatabaseOptions {
@@ -46,6 +47,7 @@ const client = (options: BrokerDatabaseOptions, max: number, settings: Readonly<
       Effect.sync(() => {
         const address = typeof options.url === "string" ? options.url : Redacted.value(options.url)
         const pool = new Pool({
+          Client: PreparedClient,
           connectionString: withSettings(address, settings),
           application_name: options.applicationName,
           max,

@@ -16,8 +16,8 @@ Consumer.layer({
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const payloads = messages.map(({ payload }) => payload)
-      // Some effects take their time, so that offsets are stored and processes die in the middle of them.
-      if ((yield* Random.next) < 0.2) yield* Effect.sleep(yield* Random.nextIntBetween(50, 400))
+      // Most effects take their time, so that offsets are stored and processes die in the middle of them.
+      if ((yield* Random.next) < 0.6) yield* Effect.sleep(yield* Random.nextIntBetween(100, 900))
       yield* sql`
         INSERT INTO effects (key, n)
         SELECT key, n FROM unnest(${payloads.map(({ key }) => key)}::text[], ${payloads.map(({ n }) => n)}::integer[])

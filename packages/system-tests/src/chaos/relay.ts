@@ -1,16 +1,25 @@
 import { NodeRuntime } from "@effect/platform-node"
+import { Broker } from "@tandem/messaging/Broker"
 import { Outbox } from "@tandem/messaging/Outbox"
 import * as Relay from "@tandem/messaging/Relay"
-import { Layer } from "effect"
+import { Context, Effect, Layer } from "effect"
 import { broker, database, environment } from "./Environment.js"
 import { writerSchema } from "./Messages.js"
 
 const { DATABASE_URL, BROKER_URL } = environment()
 
-// Small batches keep it busy, so that most kills come in the middle of one.
-Relay.layer({ batchSize: 20 }).pipe(
+/** The broker takes its time, so that most kills come between two steps of a batch. */
+const slowed = Layer.map(broker(BROKER_URL), (context) => {
+  const inner = Context.get(context, Broker)
+  return Context.make(Broker, {
+    ...inner,
+    publish: (messages) => Effect.zipRight(Effect.sleep("60 millis"), inner.publish(messages)),
+  })
+})
+
+Relay.layer({ batchSize: 200 }).pipe(
   Layer.provide(Outbox.layer),
-  Layer.provide(broker(BROKER_URL)),
+  Layer.provide(slowed),
   Layer.provide(database(DATABASE_URL, [writerSchema])),
   Layer.launch,
   NodeRuntime.runMain,

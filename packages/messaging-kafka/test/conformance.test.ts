@@ -48,7 +48,7 @@ for (const client of ["kafkajs", "platformatic"] as const) {
     connect: connect(client, shared),
     skip,
     sessionMs: 12_000,
-    restartable: new LeftOut({ reason: "outage.test.ts kills one Kafka under both clients" }),
+    restartable: new LeftOut("outage.test.ts kills one Kafka under both clients"),
     freezable: freezable(client),
   })
 }

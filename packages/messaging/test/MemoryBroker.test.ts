@@ -8,7 +8,7 @@ import { describe, expect } from "vitest"
 
 const cluster = Effect.runSync(MemoryBroker.cluster())
 
-const noProcess = new LeftOut({ reason: "a broker in memory has neither sessions nor a process of its own" })
+const noProcess = new LeftOut("a broker in memory has neither sessions nor a process of its own")
 
 brokerConformance("MemoryBroker", {
   connect: cluster,

@@ -1,5 +1,5 @@
 import { it } from "@effect/vitest"
-import { type Context, Data, Effect, Exit, Fiber, Queue, Ref, Schedule, Scope, Stream } from "effect"
+import { type Context, Effect, Exit, Fiber, Queue, Ref, Schedule, Scope, Stream } from "effect"
 import type { Broker, PartitionBatch } from "../Broker.js"
 import type { OutgoingMessage, ReceivedMessage } from "../Message.js"
 
@@ -7,7 +7,13 @@ import type { OutgoingMessage, ReceivedMessage } from "../Message.js"
 export type Client = Context.Tag.Service<Broker>
 
 /** Why a driver has no part in some cases, as the end of "left out, for …". The cases are reported as skipped under this reason. */
-export class LeftOut extends Data.Class<{ readonly reason: string }> {}
+export class LeftOut {
+  readonly reason: string
+
+  constructor(reason: string) {
+    this.reason = reason
+  }
+}
 
 /** A driver under test. */
 export interface BrokerUnderTest {

@@ -250,7 +250,11 @@ export const kafkaAnswers = (address: string): Promise<boolean> =>
       resolve(answer)
     }
     socket.setTimeout(2_000, () => finish(false))
-    socket.once("connect", () => socket.write(request))
+    socket.once("connect", () => {
+      // With nobody listening, the system may have joined the socket to itself: it would hear its own request.
+      if (socket.localPort === socket.remotePort) finish(false)
+      else socket.write(request)
+    })
     socket.once("data", () => finish(true))
     socket.once("error", () => finish(false))
     socket.once("close", () => finish(false))

@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process"
+import { randomInt } from "node:crypto"
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { dirname } from "node:path"
@@ -132,25 +133,28 @@ export const readPidFile = (file: string): ProcessIdentity | undefined => {
   return undefined
 }
 
-const tryListen = (port: number): Promise<number | undefined> =>
-  new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once("error", (error: NodeJS.ErrnoException) =>
-      error.code === "EADDRINUSE" ? resolve(undefined) : reject(error),
-    )
-    server.listen(port, "127.0.0.1", () => {
-      const address = server.address()
-      const bound = typeof address === "object" && address !== null ? address.port : undefined
-      server.close(() => resolve(bound))
-    })
-  })
+/**
+ * Where ports are sought: below those that systems give to outgoing connections (32768 and up on Linux, 49152 elsewhere). One
+ * of theirs may be taken by any client between our look and the server's start, and a client that knocks until a server is up
+ * can even reach itself there: the system may give it the very port as its own.
+ */
+const [firstPort, portCount] = [15_000, 17_000]
 
 /** A port of 127.0.0.1 that nobody listens on at this moment. */
 export const freePort = async (): Promise<number> => {
-  const port = await tryListen(0)
-  if (port === undefined) throw new Refusal("This machine has no free TCP port on 127.0.0.1.")
-  return port
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const port = firstPort + randomInt(portCount)
+    if (await isPortFree(port)) return port
+  }
+  throw new Refusal("This machine has no free TCP port on 127.0.0.1.")
 }
 
 /** Whether a server could listen on this port of 127.0.0.1 now. */
-export const isPortFree = async (port: number): Promise<boolean> => (await tryListen(port)) !== undefined
+export const isPortFree = (port: number): Promise<boolean> =>
+  new Promise((resolve, reject) => {
+    const server = createServer()
+    server.once("error", (error: NodeJS.ErrnoException) =>
+      error.code === "EADDRINUSE" ? resolve(false) : reject(error),
+    )
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)))
+  })

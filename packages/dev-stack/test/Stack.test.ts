@@ -186,7 +186,9 @@ describe("a second start on the same folder", () => {
   it("finds and ends what a killed one left running", async () => {
     const { supervisor, told } = await startElsewhere()
     const left = [told.order, told.postgres].map((pid) => identify(pid))
+    const killed = identify(supervisor)
     process.kill(supervisor, "SIGKILL")
+    await waitUntil(() => killed === undefined || !isRunning(killed), 30_000)
     await start()
     for (const identity of left) expect(identity !== undefined && isRunning(identity)).toBe(false)
   })

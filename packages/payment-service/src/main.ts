@@ -10,6 +10,8 @@ import * as PostgresBroker from "@tandem/messaging-postgres/PostgresBroker"
 import * as BrokerHealth from "@tandem/service-kit/BrokerHealth"
 import * as Database from "@tandem/service-kit/Database"
 import * as HttpService from "@tandem/service-kit/HttpService"
+import * as IdempotencyRetention from "@tandem/service-kit/idempotency/IdempotencyRetention"
+import { idempotencySchema } from "@tandem/service-kit/idempotency/idempotencySchema"
 import type { ServiceConfig } from "@tandem/service-kit/ServiceConfig"
 import * as ServiceMain from "@tandem/service-kit/ServiceMain"
 import { Layer } from "effect"
@@ -34,7 +36,7 @@ ServiceMain.run({
       HttpService.layer({ api: PaymentApi, routes: Layer.merge(AccountsRoutes, PaymentsRoutes) }),
       PaymentRequestsConsumer,
       Relay.layer(),
-      Database.maintained(Retention.layer({ inbox: service.inboxRetention })),
+      Database.maintained(Layer.merge(Retention.layer({ inbox: service.inboxRetention }), IdempotencyRetention.layer)),
       Topics.layer(topics),
       BrokerHealth.layer,
     ).pipe(
@@ -43,6 +45,7 @@ ServiceMain.run({
       Layer.provide(
         Database.layer({ url: service.databaseUrl, applicationName: name, maxConnections: service.databasePoolSize }, [
           messagingSchema,
+          idempotencySchema,
           ledgerSchema,
           paymentSchema,
         ]),

@@ -21,9 +21,16 @@ export interface Problem {
 /** How long a caller should wait before trying again, in seconds. */
 const retryAfter = "1"
 
-/** What each status asks for beside the body: 503 says when to come again, 413 ends the connection, whose rest nobody will read. */
-export const statusHeaders = (status: number): Readonly<Record<string, string>> =>
-  status === 503 ? { "retry-after": retryAfter } : status === 413 ? { connection: "close" } : {}
+/**
+ * What each status asks for beside the body: 503, and a request that is still in flight, say when to come again; 413 ends the connection,
+ * whose rest nobody will read.
+ */
+export const statusHeaders = (status: number, type = ""): Readonly<Record<string, string>> =>
+  status === 503 || type.endsWith(":request-in-flight")
+    ? { "retry-after": retryAfter }
+    : status === 413
+      ? { connection: "close" }
+      : {}
 
 /** The problem's body. */
 export const bodyOf = ({ kind, detail, errors }: Problem): ProblemBody => problemBody(kind, detail, errors)
@@ -31,7 +38,7 @@ export const bodyOf = ({ kind, detail, errors }: Problem): ProblemBody => proble
 /** The problem as a response of Effect. */
 export const problemResponse = (problem: Problem): HttpServerResponse.HttpServerResponse => {
   const body = bodyOf(problem)
-  const headers = { ...statusHeaders(body.status), ...problem.headers }
+  const headers = { ...statusHeaders(body.status, body.type), ...problem.headers }
   return textResponse(JSON.stringify(body), problemMediaType, { status: body.status, headers })
 }
 
@@ -40,7 +47,7 @@ export const writeProblem = (response: ServerResponse, problem: Problem): void =
   const body = bodyOf(problem)
   const text = JSON.stringify(body)
   response.writeHead(body.status, {
-    ...statusHeaders(body.status),
+    ...statusHeaders(body.status, body.type),
     ...problem.headers,
     "content-type": problemMediaType,
     "content-length": String(Buffer.byteLength(text)),

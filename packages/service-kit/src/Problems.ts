@@ -66,8 +66,9 @@ const fromResponse = (
   response: HttpServerResponse.HttpServerResponse,
 ): Effect.Effect<HttpServerResponse.HttpServerResponse, never, HttpServerRequest.HttpServerRequest> => {
   if (response.headers["content-type"] === problemMediaType) {
+    const type = response.status === 409 ? typeOf(textOf(response)) : undefined
     return Effect.succeed(
-      HttpServerResponse.setHeaders(response, { ...statusHeaders(response.status), ...response.headers }),
+      HttpServerResponse.setHeaders(response, { ...statusHeaders(response.status, type), ...response.headers }),
     )
   }
   const refusal = response.status === 400 ? decodeError(response) : undefined
@@ -126,18 +127,25 @@ const notFound = (routes: RouteTable, request: HttpServerRequest.HttpServerReque
 const ofDeclaredError = (error: unknown): HttpServerResponse.HttpServerResponse | undefined => {
   const encoded = encodeDeclared(error)
   if (Option.isNone(encoded)) return undefined
-  const { status } = encoded.value
-  return textResponse(JSON.stringify(encoded.value), problemMediaType, { status, headers: statusHeaders(status) })
+  const { status, type } = encoded.value
+  return textResponse(JSON.stringify(encoded.value), problemMediaType, { status, headers: statusHeaders(status, type) })
 }
 
 const encodeDeclared = Schema.encodeUnknownOption(Schema.Union(...Object.values(declared)))
 
 const DecodeError = Schema.parseJson(Schema.TaggedStruct("HttpApiDecodeError", { message: Schema.String }))
 
+const textOf = ({ body }: HttpServerResponse.HttpServerResponse): string =>
+  body._tag === "Uint8Array" ? new TextDecoder().decode(body.body) : ""
+
+const TypedProblem = Schema.parseJson(Schema.Struct({ type: Schema.String }))
+
+const typeOf = (text: string): string | undefined =>
+  Option.getOrUndefined(Schema.decodeUnknownOption(TypedProblem)(text))?.type
+
 /** HttpApi's own words for a request or a response that does not fit, or undefined for any other 400. */
-const decodeError = ({ body }: HttpServerResponse.HttpServerResponse): string | undefined => {
-  if (body._tag !== "Uint8Array") return undefined
-  const decoded = Schema.decodeUnknownOption(DecodeError)(new TextDecoder().decode(body.body))
+const decodeError = (response: HttpServerResponse.HttpServerResponse): string | undefined => {
+  const decoded = Schema.decodeUnknownOption(DecodeError)(textOf(response))
   return Option.getOrUndefined(Option.map(decoded, ({ message }) => message))
 }
 

@@ -8,10 +8,16 @@ export interface Answer {
 }
 
 /** One request as curl would send it. */
-export const call = async (method: string, url: string, body?: unknown): Promise<Answer> => {
+export const call = async (
+  method: string,
+  url: string,
+  body?: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Answer> => {
   const response = await fetch(url, {
     method,
-    ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
+    headers: { ...headers, ...(body === undefined ? {} : { "content-type": "application/json" }) },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   })
   const text = await response.text()
   return { status: response.status, headers: response.headers, body: text === "" ? {} : JSON.parse(text) }

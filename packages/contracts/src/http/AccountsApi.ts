@@ -53,6 +53,8 @@ const topUp = HttpApiEndpoint.post("topUp", "/accounts")
   .addError(Problems.MalformedJson)
   .addError(Problems.PayloadTooLarge)
   .addError(Problems.UnsupportedMediaType)
+  .addError(Problems.RequestInFlight)
+  .addError(Problems.IdempotencyKeyReused)
   .addError(Problems.FundingLimitExceeded)
   .addError(Problems.ServiceUnavailable)
   .annotateContext(

@@ -22,6 +22,10 @@ export class AccountNotFound extends Schema.TaggedError<AccountNotFound>()("Acco
 export class FundingLimitExceeded extends Schema.TaggedError<FundingLimitExceeded>()("FundingLimitExceeded", detail) {}
 /** Nothing was decided about this order's payment yet, or it is somebody else's. */
 export class PaymentNotFound extends Schema.TaggedError<PaymentNotFound>()("PaymentNotFound", detail) {}
+/** The first request with this `Idempotency-Key` is still being answered; `Retry-After` says when to come again. */
+export class RequestInFlight extends Schema.TaggedError<RequestInFlight>()("RequestInFlight", detail) {}
+/** The `Idempotency-Key` was used for a request that says something else. */
+export class IdempotencyKeyReused extends Schema.TaggedError<IdempotencyKeyReused>()("IdempotencyKeyReused", detail) {}
 /** Something that the service needs is not there at the moment. After a lost commit it is unknown whether a change was made. */
 export class ServiceUnavailable extends Schema.TaggedError<ServiceUnavailable>()("ServiceUnavailable", detail) {}
 
@@ -36,5 +40,7 @@ export const Problems = {
   AccountNotFound: asProblem("account-not-found", AccountNotFound),
   FundingLimitExceeded: asProblem("funding-limit-exceeded", FundingLimitExceeded),
   PaymentNotFound: asProblem("payment-not-found", PaymentNotFound),
+  RequestInFlight: asProblem("request-in-flight", RequestInFlight),
+  IdempotencyKeyReused: asProblem("idempotency-key-reused", IdempotencyKeyReused),
   ServiceUnavailable: asProblem("service-unavailable", ServiceUnavailable),
 }

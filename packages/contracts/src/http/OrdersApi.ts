@@ -51,6 +51,8 @@ const createOrder = HttpApiEndpoint.post("createOrder", "/orders")
   .addError(Problems.MalformedJson)
   .addError(Problems.PayloadTooLarge)
   .addError(Problems.UnsupportedMediaType)
+  .addError(Problems.RequestInFlight)
+  .addError(Problems.IdempotencyKeyReused)
   .addError(Problems.ServiceUnavailable)
   .annotateContext(
     OpenApi.annotations({
@@ -109,6 +111,8 @@ const askOf = <const Name extends string, const Path extends `/${string}`>(name:
     .addError(Problems.OrderAlreadySettled)
     .addError(Problems.PayloadTooLarge)
     .addError(Problems.UnsupportedMediaType)
+    .addError(Problems.RequestInFlight)
+    .addError(Problems.IdempotencyKeyReused)
     .addError(Problems.ServiceUnavailable)
 
 const cancelOrder = askOf("cancelOrder", "/orders/:id/cancel").annotateContext(

@@ -15,8 +15,8 @@ export interface NewOrder {
 }
 
 /**
- * Writes orders, all NEW, and their payment requests in one statement, which is one transaction: all are there or none. Then
- * tells the relay.
+ * Writes orders, all NEW, and their payment requests in one statement, which is a transaction unless it stands in one: all are there or
+ * none. The relay wants a signal once they are committed.
  */
 export const createOrders = (
   orders: NonEmptyReadonlyArray<NewOrder>,
@@ -35,5 +35,4 @@ export const createOrders = (
         ${orders.map((order) => order.amount)}::bigint[],
         ${orders.map((order) => order.createdAt)}::timestamptz[]
       ) AS new_order (id, user_id, amount, created_at)`
-    yield* outbox.signal
   })

@@ -39,6 +39,14 @@ export const findOrder = (id: string): Effect.Effect<Option.Option<Order>, SqlEr
     return Option.map(Option.fromNullable(rows[0]), fromRow)
   })
 
+/** Whose order it is; none when there is no such id. */
+export const findOwner = (id: string): Effect.Effect<Option.Option<string>, SqlError.SqlError, SqlClient.SqlClient> =>
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const rows = yield* sql<{ readonly userId: string }>`SELECT user_id AS "userId" FROM orders WHERE id = ${id}::uuid`
+    return Option.map(Option.fromNullable(rows[0]), ({ userId }) => userId)
+  })
+
 /** Which of a user's orders, newest first. */
 export interface OrderFilter {
   readonly userId: string

@@ -7,13 +7,14 @@ import { UserId } from "@tandem/contracts/UserId"
 import { nextId } from "@tandem/messaging/Ids"
 import { readCommand } from "@tandem/service-kit/Commands"
 import * as GroupCommit from "@tandem/service-kit/GroupCommit"
-import { json } from "@tandem/service-kit/Json"
+import { fingerprint, idempotencyKey, type KeyedCommand } from "@tandem/service-kit/idempotency/IdempotencyKey"
+import { alone, answerOnce, type KeptResponse, respond } from "@tandem/service-kit/idempotency/IdempotentWrites"
 import { unavailable } from "@tandem/service-kit/Problems"
-import { Clock, Effect, Option, Schema } from "effect"
+import { Clock, Effect, Either, Option, Schema } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as TransferCursor from "../domain/TransferCursor.js"
 import { findAccount } from "../sql/Accounts.js"
-import { type NewTopUp, topUp } from "../sql/TopUps.js"
+import { type NewTopUp, type ToppedUp, topUp } from "../sql/TopUps.js"
 import { listTransfers } from "../sql/Transfers.js"
 
 /** How many transfers a page holds when nobody says. */
@@ -26,21 +27,32 @@ export const AccountsRoutes = HttpApiBuilder.group(PaymentApi, "accounts", (hand
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const withSql = Effect.provideService(SqlClient.SqlClient, sql)
+    const put = (topUps: NonEmptyReadonlyArray<NewTopUp>) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) => topUp(topUps, new Date(now).toISOString()))
     const write = yield* GroupCommit.make({
       name: "top-ups",
-      run: (topUps: NonEmptyReadonlyArray<NewTopUp>) =>
-        Effect.flatMap(Clock.currentTimeMillis, (now) => topUp(topUps, new Date(now).toISOString())).pipe(withSql),
+      run: (topUps: NonEmptyReadonlyArray<NewTopUp>) => withSql(put(topUps)),
+    })
+    const writeOnce = yield* GroupCommit.make({
+      name: "keyed-top-ups",
+      run: (topUps: NonEmptyReadonlyArray<NewTopUp & { readonly keyed: KeyedCommand }>) =>
+        withSql(answerOnce(topUps, (fresh) => Effect.map(put(fresh), (results) => results.map(Either.map(toppedUp))))),
     })
 
     return handlers
       .handleRaw("topUp", ({ request, urlParams }) =>
         Effect.gen(function* () {
           const { userId, amount } = yield* readCommand(TopUp, urlParams, request)
-          const { account, created } = yield* yield* write({ id: yield* nextId, userId, amount })
-          return json(
-            account,
-            created ? { status: 201, headers: { location: `/accounts/${userId}` } } : { status: 200 },
-          )
+          const key = yield* idempotencyKey(request)
+          const command = { id: yield* nextId, userId, amount }
+          if (key === undefined) return respond({ response: toppedUp(yield* yield* write(command)), replayed: false })
+          const keyed: KeyedCommand = {
+            caller: userId,
+            operation: "POST /accounts",
+            key,
+            fingerprint: fingerprint(userId, amount),
+          }
+          return respond(yield* yield* alone(keyed, writeOnce({ ...command, keyed })))
         }).pipe(
           unavailable,
           Effect.catchTag(
@@ -76,6 +88,13 @@ export const AccountsRoutes = HttpApiBuilder.group(PaymentApi, "accounts", (hand
       )
   }),
 )
+
+/** The answer to who has topped up an account. */
+const toppedUp = ({ account, created }: ToppedUp): KeptResponse => ({
+  status: created ? 201 : 200,
+  ...(created ? { location: `/accounts/${account.userId}` } : {}),
+  body: JSON.stringify(account),
+})
 
 const readCursor = (cursor: string) =>
   Effect.mapError(

@@ -2,13 +2,15 @@ import { cpus } from "node:os"
 import { parseArgs } from "node:util"
 import { type EndToEndReport, endToEnd } from "./endToEnd.js"
 import { type Figure, markdown } from "./Figures.js"
+import { http } from "./http/http.js"
 import { kit } from "./kit/kit.js"
 import { settle } from "./money/settle.js"
 
-const usage = `npm run bench -- [system|kit|settle] [--json]
+const usage = `npm run bench -- [system|kit|settle|http] [--json]
   system  orders created and settled through both services: [--broker postgres|kafka|both] [--clients 64] [--warm-up 10] [--seconds 20]
   kit     outbox, relay, consumer and inbox alone, over Kafka: [--client kafkajs|platformatic|both] [--rows 200000] [--runs 3] [--backlog 1000000]
-  settle  the payment service's settle step alone: [--runs 3] [--batches 60] [--history 0]`
+  settle  the payment service's settle step alone: [--runs 3] [--batches 60] [--history 0]
+  http    the order service's HTTP side alone: [--runs 3] [--clients 64] [--warm-up 10] [--seconds 20]`
 
 const options = {
   broker: { type: "string", default: "both" },
@@ -82,6 +84,16 @@ const benchmarks: Readonly<Record<string, () => Promise<ReadonlyArray<Figure>>>>
         rows: integer("rows"),
         runs: integer("runs"),
         backlog: integer("backlog", 0),
+      },
+      console.error,
+    ),
+  http: () =>
+    http(
+      {
+        runs: integer("runs"),
+        clients: integer("clients", 8),
+        warmUpSeconds: integer("warm-up"),
+        seconds: integer("seconds"),
       },
       console.error,
     ),

@@ -1,4 +1,4 @@
-import { Clock, Data, Effect, Either, Option, Schema, Tracer } from "effect"
+import { Clock, Context, Data, Effect, Either, Option, Schema, Tracer } from "effect"
 import { nextId } from "./Ids.js"
 import type { OutgoingMessage, ReceivedMessage } from "./Message.js"
 
@@ -39,13 +39,13 @@ const Envelope = Schema.Struct({
 const decodeEnvelope = Schema.decodeUnknownEither(Envelope)
 
 /** W3C trace context of the current span, as `traceparent` wants it; none outside of a span, and for one that is switched off. */
-const traceparent: Effect.Effect<Option.Option<string>> = Effect.map(Effect.serviceOption(Tracer.ParentSpan), (span) =>
-  Option.map(
-    // Where tracing is disabled Effect puts a span whose ids are no ids.
-    Option.filter(span, ({ traceId }) => traceId.length === 32),
-    (parent) => `00-${parent.traceId}-${parent.spanId}-${parent.sampled ? "01" : "00"}`,
-  ),
-)
+const traceparent = (context: Context.Context<never>): string | undefined => {
+  const span = Context.getOption(context, Tracer.ParentSpan)
+  // Where tracing is disabled Effect puts a span whose ids are no ids.
+  return Option.isSome(span) && span.value.traceId.length === 32
+    ? `00-${span.value.traceId}-${span.value.spanId}-${span.value.sampled ? "01" : "00"}`
+    : undefined
+}
 
 /**
  * The codec for a service's messages. `source` is the CloudEvents attribute that names the producer, such as
@@ -57,28 +57,29 @@ export const make = <A extends { readonly _tag: string }, I>(options: {
 }): CloudEvents<A> => {
   const encodePayload = Schema.encodeSync(options.schema)
   const decodePayload = Schema.decodeUnknownEither(options.schema)
-  const text = new TextEncoder()
   const utf8 = new TextDecoder("utf-8", { fatal: true })
 
   return {
     encode: (topic, key, payload) =>
-      Effect.gen(function* () {
-        const id = yield* nextId
-        const now = yield* Clock.currentTimeMillis
-        const trace = yield* traceparent
-        const { _tag, ...data } = encodePayload(payload) as { readonly _tag: string }
-        const event = {
-          specversion: "1.0",
-          id,
-          source: options.source,
-          type: _tag,
-          time: new Date(now).toISOString(),
-          datacontenttype: "application/json",
-          ...(Option.isSome(trace) ? { traceparent: trace.value } : {}),
-          data,
-        }
-        return { topic, key, value: text.encode(JSON.stringify(event)), headers }
-      }),
+      Effect.flatMap(nextId, (id) =>
+        // One step, for this runs for every message that a service sends.
+        Effect.withFiberRuntime(({ currentContext, currentDefaultServices }) => {
+          const now = Context.get(currentDefaultServices, Clock.Clock).unsafeCurrentTimeMillis()
+          const { _tag, ...data } = encodePayload(payload) as { readonly _tag: string }
+          const event = {
+            specversion: "1.0",
+            id,
+            source: options.source,
+            type: _tag,
+            time: new Date(now).toISOString(),
+            datacontenttype: "application/json",
+            traceparent: traceparent(currentContext),
+            data,
+          }
+          // A small Buffer is a piece of a pool, and no memory of its own.
+          return Effect.succeed({ topic, key, value: Buffer.from(JSON.stringify(event)), headers })
+        }),
+      ),
     decode: (message) => {
       if (message.value === null) return Either.left(new UnreadableMessage({ reason: "the message has no value" }))
       const value = message.value

@@ -55,11 +55,11 @@ export class Outbox extends Context.Tag("@tandem/messaging/Outbox")<Outbox, Outb
       const rows = (messages: ReadonlyArray<OutgoingMessage>) =>
         Effect.map(
           encode(messages),
-          ({ topics, keys, values, headers }) =>
+          ({ topics, keys, starts, lengths, bodies, headers }) =>
             sql`INSERT INTO outbox_events (topic, key, value, headers)
-            SELECT topic, key, value, headers::jsonb
-            FROM unnest(${topics}::text[], ${keys}::text[], ${values}::bytea[], ${headers}::text[])
-              WITH ORDINALITY AS message (topic, key, value, headers, position)
+            SELECT topic, key, substring(${bodies}::bytea FROM start FOR length), headers::jsonb
+            FROM unnest(${topics}::text[], ${keys}::text[], ${starts}::integer[], ${lengths}::integer[], ${headers}::text[])
+              WITH ORDINALITY AS message (topic, key, start, length, headers, position)
             ORDER BY position`,
         )
 
@@ -84,20 +84,28 @@ export class Outbox extends Context.Tag("@tandem/messaging/Outbox")<Outbox, Outb
     Effect.tap(transaction(body), () => Effect.flatMap(Outbox, (outbox) => outbox.signal))
 }
 
+/** Bodies go as one value, in binary: in an array each would be written in hex and read again. */
 const encode = (messages: ReadonlyArray<OutgoingMessage>) =>
   Effect.gen(function* () {
     const topics: Array<string> = []
     const keys: Array<string | null> = []
-    const values: Array<Uint8Array | null> = []
+    const starts: Array<number> = []
+    const lengths: Array<number | null> = []
+    const bodies: Array<Uint8Array> = []
     const headers: Array<string> = []
-    for (const message of messages) {
-      const header = JSON.stringify(message.headers)
-      const bytes = (message.value?.byteLength ?? 0) + Buffer.byteLength(message.key ?? "") + Buffer.byteLength(header)
-      if (bytes > maximumMessageBytes) return yield* new MessageTooLarge({ topic: message.topic, bytes })
-      topics.push(message.topic)
-      keys.push(message.key)
-      values.push(message.value)
+    let size = 0
+    for (const { topic, key, value, headers: given } of messages) {
+      const header = JSON.stringify(given)
+      const bytes = (value?.byteLength ?? 0) + Buffer.byteLength(key ?? "") + Buffer.byteLength(header)
+      if (bytes > maximumMessageBytes) return yield* new MessageTooLarge({ topic, bytes })
+      topics.push(topic)
+      keys.push(key)
+      // SQL counts from one.
+      starts.push(size + 1)
+      lengths.push(value?.byteLength ?? null)
       headers.push(header)
+      if (value !== null) bodies.push(value)
+      size += value?.byteLength ?? 0
     }
-    return { topics, keys, values, headers }
+    return { topics, keys, starts, lengths, bodies: Buffer.concat(bodies, size), headers }
   })

@@ -28,6 +28,14 @@ export interface GroupCommitOptions<A, B, E, R> {
   readonly isShared?: (error: unknown) => boolean
 }
 
+/** A statement that concurrent requests share. */
+export interface GroupCommit<A, B, E> {
+  /** Has an item written with the others; interrupted while it waits, it is left out. */
+  readonly submit: (item: A) => Effect.Effect<B, E | Overloaded>
+  /** The same without a fiber, for where that is too much: `onExit` hears how it ended, once. */
+  readonly offer: (item: A, onExit: (exit: Exit.Exit<B, E | Overloaded>) => void) => void
+}
+
 interface Waiting<A, B, E> {
   readonly item: A
   readonly resume: (exit: Exit.Exit<B, E | Overloaded>) => void
@@ -43,7 +51,7 @@ interface Waiting<A, B, E> {
  */
 export const make = <A, B, E = never, R = never>(
   options: GroupCommitOptions<A, B, E, R>,
-): Effect.Effect<(item: A) => Effect.Effect<B, E | Overloaded>, never, R | Scope.Scope> =>
+): Effect.Effect<GroupCommit<A, B, E>, never, R | Scope.Scope> =>
   Effect.gen(function* () {
     const { name, run, maxInFlight = 2, maxBatch = 500, maxWaiting = 10_000, isShared = isUnreachable } = options
     const runtime = yield* Effect.runtime<R>()
@@ -129,16 +137,25 @@ export const make = <A, B, E = never, R = never>(
       }),
     )
 
-    return (item) =>
-      Effect.async<B, E | Overloaded>((resume) => {
-        if (closed || waiting.length >= maxWaiting) {
-          return resume(Effect.fail(new Overloaded({ name, waiting: waiting.length })))
-        }
-        const entry: Waiting<A, B, E> = { item, resume, abandoned: false }
-        waiting.push(entry)
-        if (inFlight < maxInFlight) start()
-        return Effect.sync(() => {
-          entry.abandoned = true
-        })
-      })
+    const enter = (item: A, resume: (exit: Exit.Exit<B, E | Overloaded>) => void) => {
+      const entry: Waiting<A, B, E> = { item, resume, abandoned: false }
+      if (closed || waiting.length >= maxWaiting) {
+        resume(Exit.fail(new Overloaded({ name, waiting: waiting.length })))
+        return entry
+      }
+      waiting.push(entry)
+      if (inFlight < maxInFlight) start()
+      return entry
+    }
+
+    return {
+      offer: enter,
+      submit: (item) =>
+        Effect.async<B, E | Overloaded>((resume) => {
+          const entry = enter(item, resume)
+          return Effect.sync(() => {
+            entry.abandoned = true
+          })
+        }),
+    }
   })

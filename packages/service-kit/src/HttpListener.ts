@@ -9,13 +9,17 @@ import {
   type HttpServerResponse,
 } from "@effect/platform"
 import { NodeHttpServer } from "@effect/platform-node"
-import { type Context, Effect, Option, type Scope } from "effect"
+import { type Cause, type Context, Effect, Exit, Option, type Scope } from "effect"
+import { DirectRoutes } from "./DirectRoutes.js"
+import { type Answer, answerHeaders } from "./idempotency/IdempotentWrites.js"
 import { maximumBodyBytes, maximumUriBytes } from "./Limits.js"
 import { NodeServer } from "./NodeServer.js"
 import { Origins } from "./Origins.js"
 import { endWith } from "./ParserFaults.js"
 import { type Problem, writeProblem } from "./ProblemDetails.js"
 import { ServiceResponse } from "./ServiceResponse.js"
+
+type App<E> = Effect.Effect<HttpServerResponse.HttpServerResponse, E, HttpServerRequest.HttpServerRequest | Scope.Scope>
 
 /** A span costs a quarter of a small request: only who sends a trace along gets one. */
 const isUntraced = (request: HttpServerRequest.HttpServerRequest) => request.headers["traceparent"] === undefined
@@ -25,17 +29,23 @@ const isUntraced = (request: HttpServerRequest.HttpServerRequest) => request.hea
  * upgrade to one of `upgradePaths` is left to its owner.
  */
 export const attach = <E>(
-  app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, HttpServerRequest.HttpServerRequest | Scope.Scope>,
+  app: App<E>,
+  faulted: (cause: Cause.Cause<unknown>) => App<unknown>,
   upgradePaths: ReadonlyArray<string>,
 ) =>
   Effect.gen(function* () {
     const { server } = yield* NodeServer
     const origins = yield* Origins
-    const answer = yield* NodeHttpServer.makeHandler(app).pipe(
-      Effect.locally(HttpMiddleware.currentTracerDisabledWhen, isUntraced),
-      // The last resort for a body that an endpoint reads by itself; the gate and `readCommand` answer 413.
-      Effect.provideService(HttpIncomingMessage.MaxBodySize, Option.some(FileSystem.Size(maximumBodyBytes))),
-    )
+    const direct = yield* DirectRoutes
+    const handler = <E1>(self: App<E1>) =>
+      NodeHttpServer.makeHandler(self).pipe(
+        Effect.locally(HttpMiddleware.currentTracerDisabledWhen, isUntraced),
+        // The last resort for a body that an endpoint reads by itself; the gate and `readCommand` answer 413.
+        Effect.provideService(HttpIncomingMessage.MaxBodySize, Option.some(FileSystem.Size(maximumBodyBytes))),
+      )
+    const answer = yield* handler(app)
+    const answerFault = (request: IncomingMessage, response: ServiceResponse, cause: Cause.Cause<unknown>) =>
+      Effect.runSync(handler(faulted(cause)))(request, response)
 
     const onRequest = (request: IncomingMessage, response: ServiceResponse) => {
       request.url = originForm(request)
@@ -44,7 +54,11 @@ export const attach = <E>(
       if (refusal !== undefined) return writeProblem(response, refusal)
       const preflight = origins.preflight(request)
       if (preflight !== undefined) return void response.writeHead(204, { ...preflight }).end()
-      answer(request, response)
+      const taken = direct.take(request)
+      if (taken === undefined) return answer(request, response)
+      taken((exit) =>
+        Exit.isSuccess(exit) ? writeAnswer(response, exit.value) : answerFault(request, response, exit.cause),
+      )
     }
 
     const onContinue = (request: IncomingMessage, response: ServiceResponse) => {
@@ -92,6 +106,16 @@ export const attach = <E>(
         ),
     )
   })
+
+/** The answer of a direct route, head and body in one piece. */
+const writeAnswer = (response: ServiceResponse, answer: Answer): void => {
+  const { status, body } = answer.response
+  const headers = answerHeaders(answer)
+  headers["content-type"] = "application/json"
+  headers["content-length"] = String(Buffer.byteLength(body))
+  response.writeHead(status, headers)
+  response.end(body)
+}
 
 /** A target that names its host (RFC 9112, 3.2.2) in the form that the router knows; left alone when it names another than `Host`. */
 const originForm = ({ url = "", headers }: IncomingMessage): string => {

@@ -1,6 +1,7 @@
 import { type HttpApi, type HttpApiGroup, HttpLayerRouter } from "@effect/platform"
 import { type NodeContext, NodeHttpServer } from "@effect/platform-node"
-import { Effect, Layer } from "effect"
+import { type Cause, Effect, Layer } from "effect"
+import { DirectRoutes } from "./DirectRoutes.js"
 import * as DocsPages from "./DocsPages.js"
 import * as EndpointTable from "./EndpointTable.js"
 import type { HealthChecks } from "./Health.js"
@@ -22,7 +23,7 @@ export interface HttpServiceOptions<Id extends string, Groups extends HttpApiGro
 }
 
 /** What the routes get from here. */
-type Provided = HttpLayerRouter.HttpRouter | HttpLayerRouter.Provided | NodeContext.NodeContext
+type Provided = HttpLayerRouter.HttpRouter | HttpLayerRouter.Provided | NodeContext.NodeContext | DirectRoutes
 
 /** What remains to be given to the service: what the routes need to be built and to answer. */
 type Needed<R> = Exclude<
@@ -54,10 +55,15 @@ export const layer = <Id extends string, Groups extends HttpApiGroup.HttpApiGrou
     DocsPages.layer(api),
     HealthRoutes.layer,
     MetricsRoute.layer,
-  ).pipe(Layer.provideMerge(routes), Layer.provideMerge(router), Layer.provide(NodeHttpServer.layerContext))
+  ).pipe(
+    Layer.provideMerge(routes),
+    Layer.provideMerge(router),
+    Layer.provideMerge(DirectRoutes.layer),
+    Layer.provide(NodeHttpServer.layerContext),
+  )
   // The router marks the needs of handlers as needs of their layers; `Needed` says the same in plain services.
   const assembled = app as Layer.Layer<
-    HttpLayerRouter.HttpRouter,
+    HttpLayerRouter.HttpRouter | DirectRoutes,
     HttpLayerRouter.Request.Without<ER>,
     HealthChecks | Needed<RR> | Exclude<R | HttpApiGroup.HttpApiGroup.ErrorContext<Groups>, Provided>
   >
@@ -65,7 +71,9 @@ export const layer = <Id extends string, Groups extends HttpApiGroup.HttpApiGrou
     Layer.scopedDiscard(
       Effect.gen(function* () {
         const { asHttpEffect } = yield* HttpLayerRouter.HttpRouter
-        yield* attach(answered(table, EndpointTable.make(api))(asHttpEffect()), upgradePaths)
+        const answers = answered(table, EndpointTable.make(api))
+        const faulted = (cause: Cause.Cause<unknown>) => answers(Effect.failCause(cause))
+        yield* attach(answers(asHttpEffect()), faulted, upgradePaths)
       }),
     ),
     assembled,

@@ -17,7 +17,7 @@ const controlled = (options: Partial<GroupCommit.GroupCommitOptions<number, numb
   Effect.gen(function* () {
     const batches: Array<Batch> = []
     let over = false
-    const submit = yield* GroupCommit.make({
+    const { submit } = yield* GroupCommit.make({
       name: "doubles",
       run: (items: NonEmptyReadonlyArray<number>) =>
         Effect.gen(function* () {
@@ -96,7 +96,7 @@ it.live(
             Effect.gen(function* () {
               let underWay = 0
               const written: Array<number> = []
-              const submit = yield* GroupCommit.make({
+              const { submit } = yield* GroupCommit.make({
                 name: "property",
                 maxInFlight,
                 maxBatch,
@@ -185,7 +185,7 @@ it.scoped("over maxWaiting a request is refused and nothing of it is done", () =
 
 it.scoped("a wrong number of results is a defect for all, not somebody else's answer", () =>
   Effect.gen(function* () {
-    const submit = yield* GroupCommit.make({
+    const { submit } = yield* GroupCommit.make({
       name: "short",
       run: (items: NonEmptyReadonlyArray<number>) => Effect.succeed(items.slice(1)),
     })

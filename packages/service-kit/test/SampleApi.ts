@@ -12,11 +12,13 @@ import { Amount, AmountFromText } from "@tandem/contracts/Amount"
 import { OrderNotFound, Problems } from "@tandem/contracts/http/Errors"
 import { describeAsServed } from "@tandem/contracts/http/OpenApiDocument"
 import { Limit } from "@tandem/contracts/http/OrdersApi"
+import { readPlainCommand } from "@tandem/contracts/PlainCommand"
 import { UserId } from "@tandem/contracts/UserId"
 import { readCommand } from "@tandem/service-kit/Commands"
+import { DirectRoutes } from "@tandem/service-kit/DirectRoutes"
 import { json } from "@tandem/service-kit/Json"
 import { unavailable } from "@tandem/service-kit/Problems"
-import { Effect, Layer, Schema } from "effect"
+import { Effect, Exit, Layer, Schema } from "effect"
 
 /** What must never get out of a service. */
 export const secret = "SELECT secret FROM vault"
@@ -126,4 +128,24 @@ const plain = HttpLayerRouter.use((router) =>
   }),
 )
 
-export const sampleRoutes = Layer.mergeAll(parcels, plain)
+/** `POST /express` has a direct route beside the router's own, and each says who has answered. */
+const express = HttpLayerRouter.use((router) =>
+  Effect.gen(function* () {
+    yield* router.add("POST", "/express", Effect.succeed(HttpServerResponse.text("router")))
+    const direct = yield* DirectRoutes
+    direct.add({
+      method: "POST",
+      path: "/express",
+      read: readPlainCommand,
+      answer: ({ userId }, key, done) => {
+        if (userId === "gone") return done(Exit.fail(sqlError(undefined)))
+        if (userId === "declared") return done(Exit.fail(new OrderNotFound({ detail: "No order has this id." })))
+        if (userId === "bug") return done(Exit.die(new Error(secret)))
+        const body = JSON.stringify(`direct ${key ?? ""}`)
+        done(Exit.succeed({ response: { status: 201, location: "/express/1", body }, replayed: key === "again" }))
+      },
+    })
+  }),
+)
+
+export const sampleRoutes = Layer.mergeAll(parcels, plain, express)

@@ -1,5 +1,5 @@
 import { HttpApiBuilder, type HttpServerRequest } from "@effect/platform"
-import { SqlClient } from "@effect/sql"
+import { SqlClient, type Statement } from "@effect/sql"
 import { InvalidRequest, OrderAlreadySettled, OrderNotFound } from "@tandem/contracts/http/Errors"
 import { OrderApi } from "@tandem/contracts/http/OrderApi"
 import {
@@ -13,14 +13,24 @@ import {
 import { PaymentRequested } from "@tandem/contracts/messages/PaymentRequested"
 import { paymentRequestsTopic } from "@tandem/contracts/messages/Topics"
 import { OrderId } from "@tandem/contracts/OrderId"
+import { type PlainCommand, readPlainCommand } from "@tandem/contracts/PlainCommand"
 import { nextId } from "@tandem/messaging/Ids"
 import { Outbox } from "@tandem/messaging/Outbox"
 import { readCommand } from "@tandem/service-kit/Commands"
+import { DirectRoutes } from "@tandem/service-kit/DirectRoutes"
 import * as GroupCommit from "@tandem/service-kit/GroupCommit"
 import { fingerprint, idempotencyKey, type KeyedCommand } from "@tandem/service-kit/idempotency/IdempotencyKey"
-import { alone, answerOnce, type KeptResponse, respond } from "@tandem/service-kit/idempotency/IdempotentWrites"
+import {
+  type Answer,
+  alone,
+  answerOnce,
+  idempotencyRows,
+  isKeyInUse,
+  type KeptResponse,
+  respond,
+} from "@tandem/service-kit/idempotency/IdempotentWrites"
 import { unavailable } from "@tandem/service-kit/Problems"
-import { Clock, Context, Effect, Either, Option, Schema } from "effect"
+import { Array, Clock, Context, Effect, Either, Exit, Option, Schema, Tracer } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import { type Asking, askCancellation, askRefund } from "../domain/OrderCommands.js"
 import * as OrderCursor from "../domain/OrderCursor.js"
@@ -41,24 +51,59 @@ export const OrdersRoutes = HttpApiBuilder.group(OrderApi, "orders", (handlers) 
     const outbox = yield* Outbox
     const services = Context.make(SqlClient.SqlClient, sql).pipe(Context.add(Outbox, outbox))
     // A payment request has a few hundred bytes.
-    const create = (orders: NonEmptyReadonlyArray<NewOrder>) =>
-      Effect.catchTag(createOrders(orders), "MessageTooLarge", (fault) => Effect.die(fault))
-    const write = yield* GroupCommit.make({
+    const create = (orders: NonEmptyReadonlyArray<NewOrder>, beside?: Statement.Fragment) =>
+      Effect.catchTag(createOrders(orders, beside), "MessageTooLarge", (fault) => Effect.die(fault))
+    const placing = yield* GroupCommit.make({
       name: "create-orders",
-      run: (orders: NonEmptyReadonlyArray<NewOrder>) =>
-        create(orders).pipe(Effect.zipRight(outbox.signal), Effect.as(orders), Effect.provide(services)),
+      run: (commands: NonEmptyReadonlyArray<Placing>) =>
+        Effect.flatMap(newOrders(commands), (orders) => Effect.as(create(orders), orders)).pipe(
+          Effect.zipLeft(outbox.signal),
+          Effect.provide(services),
+        ),
     })
-    const writeOnce = yield* GroupCommit.make({
-      name: "create-keyed-orders",
-      run: (orders: NonEmptyReadonlyArray<NewOrder & { readonly keyed: KeyedCommand }>) =>
-        answerOnce(orders, (fresh) =>
-          Effect.as(
-            create(fresh),
-            fresh.map((order) => Either.right(created(order))),
+    const createOnce = (orders: NonEmptyReadonlyArray<KeyedOrder>) => {
+      const answers = Array.map(orders, (order) => ({ keyed: order.keyed, response: created(order) }))
+      return create(orders, idempotencyRows(sql, answers, orders[0].createdAt)).pipe(
+        Effect.as(answers.map(({ response }) => Either.right({ response, replayed: false }))),
+        Effect.catchIf(isKeyInUse, () =>
+          answerOnce(orders, (fresh) =>
+            Effect.as(
+              create(fresh),
+              fresh.map((order) => Either.right(created(order))),
+            ),
           ),
-        ).pipe(Effect.zipLeft(outbox.signal), Effect.provide(services)),
+        ),
+      )
+    }
+    const placingOnce = yield* GroupCommit.make({
+      name: "create-keyed-orders",
+      run: (commands: NonEmptyReadonlyArray<Placing & { readonly keyed: KeyedCommand }>) =>
+        Effect.flatMap(newOrders(commands), createOnce).pipe(Effect.zipLeft(outbox.signal), Effect.provide(services)),
     })
     const withSql = Effect.provideService(SqlClient.SqlClient, sql)
+
+    const placeOnce = (command: Placing, key: string) => {
+      const keyed: KeyedCommand = {
+        caller: command.userId,
+        operation: "POST /orders",
+        key,
+        fingerprint: fingerprint(command.userId, command.amount),
+      }
+      return Effect.flatten(alone(keyed, placingOnce.submit({ ...command, keyed })))
+    }
+    const place = (command: Placing, key: string | undefined) =>
+      key === undefined ? Effect.map(placing.submit(command), placed) : placeOnce(command, key)
+
+    const direct = yield* DirectRoutes
+    direct.add({
+      method: "POST",
+      path: "/orders",
+      read: readPlainCommand,
+      answer: (command, key, done) =>
+        key === undefined
+          ? placing.offer(command, (exit) => done(Exit.map(exit, placed)))
+          : void Effect.runCallback(placeOnce(command, key), { onExit: done }),
+    })
 
     /**
      * Cancellation and refund: decided under the order's lock, and asked of the payment service in the same transaction. A key
@@ -94,22 +139,8 @@ export const OrdersRoutes = HttpApiBuilder.group(OrderApi, "orders", (handlers) 
         Effect.gen(function* () {
           const { userId, amount } = yield* readCommand(PlaceOrder, urlParams, request)
           const key = yield* idempotencyKey(request)
-          const id = yield* nextId
-          const createdAt = new Date(yield* Clock.currentTimeMillis).toISOString()
-          const message = new PaymentRequested({ orderId: id, userId, amount }, { disableValidation: true })
-          const payment = yield* paymentRequests.encode(paymentRequestsTopic, userId, message)
-          const order = { id, userId, amount, createdAt, request: payment }
-          if (key === undefined) {
-            yield* write(order)
-            return respond({ response: created(order), replayed: false })
-          }
-          const keyed: KeyedCommand = {
-            caller: userId,
-            operation: "POST /orders",
-            key,
-            fingerprint: fingerprint(userId, amount),
-          }
-          return respond(yield* yield* alone(keyed, writeOnce({ ...order, keyed })))
+          const span = Option.getOrUndefined(yield* Effect.serviceOption(Tracer.ParentSpan))
+          return respond(yield* place({ userId, amount, ...(span === undefined ? {} : { span }) }, key))
         }).pipe(unavailable),
       )
       .handle("getOrder", ({ path }) =>
@@ -149,6 +180,31 @@ export const OrdersRoutes = HttpApiBuilder.group(OrderApi, "orders", (handlers) 
       )
   }),
 )
+
+/** The command, and the span that its messages belong to. */
+interface Placing extends PlainCommand {
+  readonly span?: Tracer.AnySpan
+}
+
+type KeyedOrder = NewOrder & { readonly keyed: KeyedCommand }
+
+/** Orders of this moment, and the requests for their payment. What the command carries beside goes along. */
+const newOrders = <Command extends Placing>(commands: NonEmptyReadonlyArray<Command>) =>
+  Effect.forEach(commands, (command) =>
+    Effect.zipWith(nextId, Clock.currentTimeMillis, (id, now) => ({
+      ...command,
+      id,
+      createdAt: new Date(now).toISOString(),
+    })).pipe(Effect.flatMap((order) => Effect.map(paymentRequest(order), (request) => ({ ...order, request })))),
+  )
+
+const paymentRequest = ({ id, userId, amount, span }: Placing & { readonly id: string }) => {
+  const message = new PaymentRequested({ orderId: id, userId, amount }, { disableValidation: true })
+  const encoded = paymentRequests.encode(paymentRequestsTopic, userId, message)
+  return span === undefined ? encoded : Effect.provideService(encoded, Tracer.ParentSpan, span)
+}
+
+const placed = (order: NewOrder): Answer => ({ response: created(order), replayed: false })
 
 /** The answer to who has placed an order. */
 const created = ({ id, userId, amount, createdAt }: NewOrder): KeptResponse => {

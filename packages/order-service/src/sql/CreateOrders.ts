@@ -1,4 +1,4 @@
-import { SqlClient, type SqlError } from "@effect/sql"
+import { SqlClient, type SqlError, type Statement } from "@effect/sql"
 import type { OutgoingMessage } from "@tandem/messaging/Message"
 import { type MessageTooLarge, Outbox } from "@tandem/messaging/Outbox"
 import { Effect } from "effect"
@@ -16,17 +16,18 @@ export interface NewOrder {
 
 /**
  * Writes orders, all NEW, and their payment requests in one statement, which is a transaction unless it stands in one: all are there or
- * none. The relay wants a signal once they are committed.
+ * none. `beside` is a data-modifying piece of `WITH` that shares their fate. The relay wants a signal once they are committed.
  */
 export const createOrders = (
   orders: NonEmptyReadonlyArray<NewOrder>,
+  beside?: Statement.Fragment,
 ): Effect.Effect<void, SqlError.SqlError | MessageTooLarge, SqlClient.SqlClient | Outbox> =>
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const outbox = yield* Outbox
     const requests = yield* outbox.cte(orders.map((order) => order.request))
     yield* sql`
-      WITH ${requests}
+      WITH ${beside === undefined ? requests : sql`${requests}, ${beside}`}
       INSERT INTO orders (id, user_id, amount, status, version, created_at, updated_at)
       SELECT id, user_id, amount, 'NEW', 1, created_at, created_at
       FROM unnest(

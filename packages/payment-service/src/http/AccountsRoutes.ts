@@ -3,18 +3,26 @@ import { SqlClient } from "@effect/sql"
 import { type Account, TopUp, TransferPage } from "@tandem/contracts/http/AccountsApi"
 import { AccountNotFound, FundingLimitExceeded, InvalidRequest } from "@tandem/contracts/http/Errors"
 import { PaymentApi } from "@tandem/contracts/http/PaymentApi"
+import { type PlainCommand, readPlainCommand } from "@tandem/contracts/PlainCommand"
 import { UserId } from "@tandem/contracts/UserId"
 import { nextId } from "@tandem/messaging/Ids"
 import { readCommand } from "@tandem/service-kit/Commands"
+import { DirectRoutes } from "@tandem/service-kit/DirectRoutes"
 import * as GroupCommit from "@tandem/service-kit/GroupCommit"
 import { fingerprint, idempotencyKey, type KeyedCommand } from "@tandem/service-kit/idempotency/IdempotencyKey"
-import { alone, answerOnce, type KeptResponse, respond } from "@tandem/service-kit/idempotency/IdempotentWrites"
+import {
+  type Answer,
+  alone,
+  answerOnce,
+  type KeptResponse,
+  respond,
+} from "@tandem/service-kit/idempotency/IdempotentWrites"
 import { unavailable } from "@tandem/service-kit/Problems"
 import { Clock, Effect, Either, Option, Schema } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as TransferCursor from "../domain/TransferCursor.js"
 import { findAccount } from "../sql/Accounts.js"
-import { type NewTopUp, type ToppedUp, topUp } from "../sql/TopUps.js"
+import { type ToppedUp, topUp } from "../sql/TopUps.js"
 import { listTransfers } from "../sql/Transfers.js"
 
 /** How many transfers a page holds when nobody says. */
@@ -27,40 +35,53 @@ export const AccountsRoutes = HttpApiBuilder.group(PaymentApi, "accounts", (hand
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const withSql = Effect.provideService(SqlClient.SqlClient, sql)
-    const put = (topUps: NonEmptyReadonlyArray<NewTopUp>) =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) => topUp(topUps, new Date(now).toISOString()))
-    const write = yield* GroupCommit.make({
+    const putAll = (commands: NonEmptyReadonlyArray<PlainCommand>) =>
+      Effect.gen(function* () {
+        const now = yield* Clock.currentTimeMillis
+        const lines = yield* Effect.forEach(commands, ({ userId, amount }) =>
+          Effect.map(nextId, (id) => ({ id, userId, amount })),
+        )
+        const results = yield* topUp(lines, new Date(now).toISOString())
+        return results.map(Either.mapBoth({ onLeft: fundingLimitExceeded, onRight: toppedUp }))
+      })
+    const topUps = yield* GroupCommit.make({
       name: "top-ups",
-      run: (topUps: NonEmptyReadonlyArray<NewTopUp>) => withSql(put(topUps)),
+      run: (commands: NonEmptyReadonlyArray<PlainCommand>) => withSql(putAll(commands)),
     })
-    const writeOnce = yield* GroupCommit.make({
+    const topUpsOnce = yield* GroupCommit.make({
       name: "keyed-top-ups",
-      run: (topUps: NonEmptyReadonlyArray<NewTopUp & { readonly keyed: KeyedCommand }>) =>
-        withSql(answerOnce(topUps, (fresh) => Effect.map(put(fresh), (results) => results.map(Either.map(toppedUp))))),
+      run: (commands: NonEmptyReadonlyArray<PlainCommand & { readonly keyed: KeyedCommand }>) =>
+        withSql(answerOnce(commands, putAll)),
+    })
+
+    const putOnce = (command: PlainCommand, key: string) => {
+      const keyed: KeyedCommand = {
+        caller: command.userId,
+        operation: "POST /accounts",
+        key,
+        fingerprint: fingerprint(command.userId, command.amount),
+      }
+      return Effect.flatten(alone(keyed, topUpsOnce.submit({ ...command, keyed })))
+    }
+    const put = (command: PlainCommand, key: string | undefined) =>
+      key === undefined
+        ? Effect.map(Effect.flatten(topUps.submit(command)), (response): Answer => ({ response, replayed: false }))
+        : putOnce(command, key)
+
+    const direct = yield* DirectRoutes
+    direct.add({
+      method: "POST",
+      path: "/accounts",
+      read: readPlainCommand,
+      answer: (command, key, done) => void Effect.runCallback(put(command, key), { onExit: done }),
     })
 
     return handlers
       .handleRaw("topUp", ({ request, urlParams }) =>
         Effect.gen(function* () {
-          const { userId, amount } = yield* readCommand(TopUp, urlParams, request)
-          const key = yield* idempotencyKey(request)
-          const command = { id: yield* nextId, userId, amount }
-          if (key === undefined) return respond({ response: toppedUp(yield* yield* write(command)), replayed: false })
-          const keyed: KeyedCommand = {
-            caller: userId,
-            operation: "POST /accounts",
-            key,
-            fingerprint: fingerprint(userId, amount),
-          }
-          return respond(yield* yield* alone(keyed, writeOnce({ ...command, keyed })))
-        }).pipe(
-          unavailable,
-          Effect.catchTag(
-            "FundingLimitReached",
-            () =>
-              new FundingLimitExceeded({ detail: "All top-ups of an account together stay below 2^53 minor units." }),
-          ),
-        ),
+          const command = yield* readCommand(TopUp, urlParams, request)
+          return respond(yield* put(command, yield* idempotencyKey(request)))
+        }).pipe(unavailable),
       )
       .handle("getAccount", ({ path }) =>
         Effect.gen(function* () {
@@ -88,6 +109,9 @@ export const AccountsRoutes = HttpApiBuilder.group(PaymentApi, "accounts", (hand
       )
   }),
 )
+
+const fundingLimitExceeded = () =>
+  new FundingLimitExceeded({ detail: "All top-ups of an account together stay below 2^53 minor units." })
 
 /** The answer to who has topped up an account. */
 const toppedUp = ({ account, created }: ToppedUp): KeptResponse => ({

@@ -1,5 +1,5 @@
 import type { HttpServerResponse } from "@effect/platform"
-import { SqlClient, type SqlError } from "@effect/sql"
+import { SqlClient, SqlError, type Statement } from "@effect/sql"
 import { IdempotencyKeyReused, RequestInFlight } from "@tandem/contracts/http/Errors"
 import { transaction } from "@tandem/messaging/Transaction"
 import { Clock, Effect, Either } from "effect"
@@ -119,6 +119,41 @@ const claim = (commands: ReadonlyArray<KeyedCommand>) =>
       )`,
   )
 
+/**
+ * A shorter way for commands whose answers are known before they are done: a data-modifying `idempotency_rows AS (INSERT …)` to stand in
+ * the `WITH` of the statement that does them, which is one round trip instead of five. When any of the keys is in use, now or from before, the
+ * statement fails as a whole, with a fault that {@link isKeyInUse} knows, and {@link answerOnce} finds out which.
+ */
+export const idempotencyRows = (
+  sql: SqlClient.SqlClient,
+  answers: ReadonlyArray<{ readonly keyed: KeyedCommand; readonly response: KeptResponse }>,
+  at: string,
+): Statement.Fragment => {
+  const callers = answers.map(({ keyed }) => keyed.caller)
+  const operations = answers.map(({ keyed }) => keyed.operation)
+  const keys = answers.map(({ keyed }) => keyed.key)
+  return sql`idempotency_rows AS (
+    INSERT INTO idempotency_keys (caller, operation, key, fingerprint, status, location, body, at)
+    SELECT caller, operation, key, fingerprint, status, location, body, ${at}::timestamptz
+    FROM (SELECT hold_idempotency_keys(${callers}::text[], ${operations}::text[], ${keys}::text[]) AS held OFFSET 0) AS locks
+    CROSS JOIN LATERAL unnest(
+      ${callers}::text[], ${operations}::text[], ${keys}::text[],
+      ${answers.map(({ keyed }) => keyed.fingerprint)}::bytea[],
+      ${answers.map(({ response }) => response.status)}::smallint[],
+      ${answers.map(({ response }) => response.location ?? null)}::text[],
+      ${answers.map(({ response }) => response.body)}::text[]
+    ) AS answer (caller, operation, key, fingerprint, status, location, body)
+    WHERE held
+  )`
+}
+
+/** Whether a statement with {@link idempotencyRows} failed because a key is in use. */
+export const isKeyInUse = (fault: unknown): boolean => {
+  if (!(fault instanceof SqlError.SqlError)) return false
+  const { code, constraint } = (fault.cause ?? {}) as { readonly code?: unknown; readonly constraint?: unknown }
+  return code === "55P03" || (code === "23505" && constraint === "idempotency_keys_pkey")
+}
+
 /** Under the locks nobody else writes these keys: what a row conflicts with is too old to count. */
 const keep = (answers: ReadonlyArray<{ readonly keyed: KeyedCommand; readonly response: KeptResponse }>) =>
   Effect.gen(function* () {
@@ -143,12 +178,15 @@ const keep = (answers: ReadonlyArray<{ readonly keyed: KeyedCommand; readonly re
     if (rows.length !== answers.length) yield* Effect.dieMessage("an idempotency key was written behind its lock")
   })
 
-/** The answer as a response, `Idempotent-Replayed: true` on one that was given before. */
-export const respond = ({ response, replayed }: Answer): HttpServerResponse.HttpServerResponse =>
-  textResponse(response.body, "application/json", {
-    status: response.status,
-    headers: {
-      ...(response.location === undefined ? {} : { location: response.location }),
-      ...(replayed ? { "idempotent-replayed": "true" } : {}),
-    },
+/** The headers of an answer: where what was made is, and `Idempotent-Replayed: true` on one that was given before. */
+export const answerHeaders = ({ response: { location }, replayed }: Answer): Record<string, string> => ({
+  ...(location === undefined ? {} : { location }),
+  ...(replayed ? { "idempotent-replayed": "true" } : {}),
+})
+
+/** The answer as a response of Effect. */
+export const respond = (answer: Answer): HttpServerResponse.HttpServerResponse =>
+  textResponse(answer.response.body, "application/json", {
+    status: answer.response.status,
+    headers: answerHeaders(answer),
   })

@@ -17,17 +17,18 @@ const keys = Effect.gen(function* () {
       PRIMARY KEY (caller, operation, key)
     )`
   yield* sql`CREATE INDEX idempotency_keys_by_age ON idempotency_keys (at)`
-  // The look-up is a statement of its own: it sees what was committed before the lock was had.
+  // The look-up is a statement of its own: it sees what was committed before the lock was had. A plan made while the table was
+  // small would read all of it once it has grown, so that only the index is left to choose.
   yield* sql`
     CREATE FUNCTION claim_idempotency_keys(
       callers text[], operations text[], keys text[], fingerprints bytea[], kept interval
     ) RETURNS TABLE (claimed boolean, same boolean, status smallint, location text, body text)
-    LANGUAGE plpgsql AS $$
+    LANGUAGE plpgsql SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
     DECLARE
       locks boolean[];
     BEGIN
       locks := ARRAY(
-        SELECT pg_try_advisory_xact_lock(hashtextextended(concat_ws(E'\n', c.operation, c.caller, c.key), 0))
+        SELECT pg_try_advisory_xact_lock(hashtextextended(concat_ws(E'\\n', c.operation, c.caller, c.key), 0))
         FROM unnest(callers, operations, keys) WITH ORDINALITY AS c (caller, operation, key, position) ORDER BY c.position
       );
       RETURN QUERY
@@ -36,6 +37,19 @@ const keys = Effect.gen(function* () {
         LEFT JOIN idempotency_keys AS k
           ON k.caller = c.caller AND k.operation = c.operation AND k.key = c.key AND k.at > clock_timestamp() - kept
         ORDER BY c.position;
+    END $$`
+  // For a statement that has no second look: either every key is free to be tried, or nothing is done at all.
+  yield* sql`
+    CREATE FUNCTION hold_idempotency_keys(callers text[], operations text[], keys text[]) RETURNS boolean
+    LANGUAGE plpgsql AS $$
+    BEGIN
+      IF NOT (
+        SELECT bool_and(pg_try_advisory_xact_lock(hashtextextended(concat_ws(E'\\n', c.operation, c.caller, c.key), 0)))
+        FROM unnest(callers, operations, keys) AS c (caller, operation, key)
+      ) THEN
+        RAISE EXCEPTION 'an idempotency key is in flight' USING ERRCODE = 'lock_not_available';
+      END IF;
+      RETURN true;
     END $$`
 })
 

@@ -10,6 +10,8 @@ import {
 } from "@effect/platform"
 import { NodeHttpServer } from "@effect/platform-node"
 import { type Cause, type Context, Effect, Exit, Option, type Scope } from "effect"
+import { Access } from "./auth/Access.js"
+import type { IsGuarded } from "./auth/GuardedRoutes.js"
 import { DirectRoutes } from "./DirectRoutes.js"
 import { type Answer, answerHeaders } from "./idempotency/IdempotentWrites.js"
 import { maximumBodyBytes, maximumUriBytes } from "./Limits.js"
@@ -32,11 +34,13 @@ export const attach = <E>(
   app: App<E>,
   faulted: (cause: Cause.Cause<unknown>) => App<unknown>,
   upgradePaths: ReadonlyArray<string>,
+  isGuarded: IsGuarded,
 ) =>
   Effect.gen(function* () {
     const { server } = yield* NodeServer
     const origins = yield* Origins
     const direct = yield* DirectRoutes
+    const { admit } = yield* Access
     const handler = <E1>(self: App<E1>) =>
       NodeHttpServer.makeHandler(self).pipe(
         Effect.locally(HttpMiddleware.currentTracerDisabledWhen, isUntraced),
@@ -47,6 +51,14 @@ export const attach = <E>(
     const answerFault = (request: IncomingMessage, response: ServiceResponse, cause: Cause.Cause<unknown>) =>
       Effect.runSync(handler(faulted(cause)))(request, response)
 
+    const serve = (request: IncomingMessage, response: ServiceResponse) => {
+      const taken = direct.take(request)
+      if (taken === undefined) return answer(request, response)
+      taken((exit) =>
+        Exit.isSuccess(exit) ? writeAnswer(response, exit.value) : answerFault(request, response, exit.cause),
+      )
+    }
+
     const onRequest = (request: IncomingMessage, response: ServiceResponse) => {
       request.url = originForm(request)
       response.cors = origins.corsHeaders(request)
@@ -54,11 +66,15 @@ export const attach = <E>(
       if (refusal !== undefined) return writeProblem(response, refusal)
       const preflight = origins.preflight(request)
       if (preflight !== undefined) return void response.writeHead(204, { ...preflight }).end()
-      const taken = direct.take(request)
-      if (taken === undefined) return answer(request, response)
-      taken((exit) =>
-        Exit.isSuccess(exit) ? writeAnswer(response, exit.value) : answerFault(request, response, exit.cause),
-      )
+      if (admit === undefined || isProbe(request)) return serve(request, response)
+      const admission = admit(request, response, isGuarded(request.method, request.url))
+      if (admission === undefined) return serve(request, response)
+      if (!(admission instanceof Promise)) return writeProblem(response, admission)
+      void admission.then((refused) => {
+        if (response.destroyed) return
+        if (refused === undefined) serve(request, response)
+        else writeProblem(response, refused)
+      })
     }
 
     const onContinue = (request: IncomingMessage, response: ServiceResponse) => {
@@ -122,6 +138,9 @@ const originForm = ({ url = "", headers }: IncomingMessage): string => {
   const own = `http://${headers.host}/`
   return url.startsWith("/") || !url.startsWith(own) ? url : url.slice(own.length - 1)
 }
+
+/** Who asks whether the service is well is never told to come later. */
+const isProbe = ({ url = "" }: IncomingMessage): boolean => url.startsWith("/health/") || url === "/metrics"
 
 /** What is refused before any route sees it, cheapest first. */
 const refuse = (origins: Context.Tag.Service<Origins>, request: IncomingMessage): Problem | undefined => {

@@ -1,6 +1,8 @@
 import { type HttpApi, type HttpApiGroup, HttpLayerRouter } from "@effect/platform"
 import { type NodeContext, NodeHttpServer } from "@effect/platform-node"
 import { type Cause, Effect, Layer } from "effect"
+import type { Access } from "./auth/Access.js"
+import * as GuardedRoutes from "./auth/GuardedRoutes.js"
 import { DirectRoutes } from "./DirectRoutes.js"
 import * as DocsPages from "./DocsPages.js"
 import * as EndpointTable from "./EndpointTable.js"
@@ -44,6 +46,7 @@ export const layer = <Id extends string, Groups extends HttpApiGroup.HttpApiGrou
   HttpLayerRouter.Request.Without<ER>,
   | NodeServer
   | Origins
+  | Access
   | HealthChecks
   | Needed<RR>
   | Exclude<R | HttpApiGroup.HttpApiGroup.ErrorContext<Groups>, Provided>
@@ -73,7 +76,7 @@ export const layer = <Id extends string, Groups extends HttpApiGroup.HttpApiGrou
         const { asHttpEffect } = yield* HttpLayerRouter.HttpRouter
         const answers = answered(table, EndpointTable.make(api))
         const faulted = (cause: Cause.Cause<unknown>) => answers(Effect.failCause(cause))
-        yield* attach(answers(asHttpEffect()), faulted, upgradePaths)
+        yield* attach(answers(asHttpEffect()), faulted, upgradePaths, GuardedRoutes.make(api))
       }),
     ),
     assembled,

@@ -1,13 +1,14 @@
 import { createServer, IncomingMessage, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
 import { Context, Data, Effect, Layer, type Scope } from "effect"
+import { Access, type AccessOptions } from "./auth/Access.js"
 import { maximumHeaderBytes } from "./Limits.js"
 import * as Origins from "./Origins.js"
 import { refuseUnparsed } from "./ParserFaults.js"
 import { ServiceResponse } from "./ServiceResponse.js"
 
-/** Where a service listens, and whose pages may call it. */
-export interface NodeServerOptions extends Origins.OriginOptions {
+/** Where a service listens, whose pages may call it, and who is asked who he is. */
+export interface NodeServerOptions extends Origins.OriginOptions, AccessOptions {
   /** 0 takes any free port. */
   readonly port: number
 }
@@ -43,9 +44,13 @@ export class NodeServer extends Context.Tag("@tandem/service-kit/NodeServer")<
     readonly listen: Effect.Effect<AddressInfo, CannotListen, Scope.Scope>
   }
 >() {
-  /** A server with limits on everything that a client can make long, and the origin gate for where it listens. */
-  static readonly layer = (options: NodeServerOptions): Layer.Layer<NodeServer | Origins.Origins> =>
-    Layer.merge(Layer.scoped(NodeServer, make(options)), Layer.succeed(Origins.Origins, Origins.make(options)))
+  /** A server with limits on everything that a client can make long, the origin gate for where it listens, and the gate for callers. */
+  static readonly layer = (options: NodeServerOptions): Layer.Layer<NodeServer | Origins.Origins | Access> =>
+    Layer.mergeAll(
+      Layer.scoped(NodeServer, make(options)),
+      Layer.succeed(Origins.Origins, Origins.make(options)),
+      Access.layer(options),
+    )
 }
 
 /** How long the requests under way may take once the server shuts down. */

@@ -17,6 +17,10 @@ export interface OriginOptions {
   readonly corsOrigins: ReadonlyArray<string>
 }
 
+/** What a page of another origin may read of an answer, beside what every page may. */
+const exposed =
+  "Location, ETag, Retry-After, Idempotent-Replayed, WWW-Authenticate, RateLimit, RateLimit-Policy, X-Request-Id"
+
 /** Methods that change nothing; a page's GET from elsewhere needs no gate, for its answer stays closed to the page. */
 const safeMethods = new Set(["GET", "HEAD", "OPTIONS"])
 
@@ -69,7 +73,7 @@ export const make = ({ host, corsOrigins }: OriginOptions): Context.Tag.Service<
     return {
       ...varying,
       "access-control-allow-origin": origin,
-      "access-control-expose-headers": "Location, ETag, Retry-After, Idempotent-Replayed",
+      "access-control-expose-headers": exposed,
     }
   }
 
@@ -80,7 +84,7 @@ export const make = ({ host, corsOrigins }: OriginOptions): Context.Tag.Service<
       return undefined
     return {
       "access-control-allow-methods": "GET, HEAD, POST",
-      "access-control-allow-headers": "Content-Type, Idempotency-Key, If-None-Match, Authorization",
+      "access-control-allow-headers": "Content-Type, Idempotency-Key, If-None-Match, Authorization, Last-Event-ID",
       "access-control-max-age": "600",
     }
   }

@@ -1,5 +1,6 @@
 import { Config, ConfigError, Duration, Either, Redacted } from "effect"
-import { isLoopback } from "./Origins.js"
+import type { AuthOptions } from "./auth/Access.js"
+import * as AuthConfig from "./auth/AuthConfig.js"
 
 /** Where the messages go. */
 export type BrokerUrl =
@@ -13,6 +14,9 @@ export interface ServiceConfig {
   /** 0 takes any free port. */
   readonly port: number
   readonly host: string
+  readonly auth: AuthOptions
+  /** Requests a second of each user and address; undefined is no limit. */
+  readonly rateLimit: number | undefined
   readonly databaseUrl: Redacted.Redacted
   readonly databasePoolSize: number
   readonly brokerUrl: BrokerUrl
@@ -44,29 +48,6 @@ const port = (standard: number) =>
     Config.withDefault(standard),
     Config.withDescription("The port to listen on; 0 takes any free one"),
   )
-
-/** The services know no callers yet, so that only this machine may reach them, unless somebody says otherwise in so many words. */
-const host = Config.all({
-  host: Config.nonEmptyString("HOST").pipe(
-    Config.withDefault("127.0.0.1"),
-    Config.withDescription("The address to listen on; one that others reach needs AUTH"),
-  ),
-  auth: Config.literal("off")("AUTH").pipe(
-    Config.option,
-    Config.withDescription("`off` lets everybody who reaches the service do everything"),
-  ),
-}).pipe(
-  Config.mapOrFail(({ host, auth }) =>
-    isLoopback(host) || auth._tag === "Some"
-      ? Either.right(host)
-      : Either.left(
-          ConfigError.InvalidData(
-            ["HOST"],
-            "is reached from other machines, and nobody would be asked who he is: listen on 127.0.0.1, or say AUTH=off",
-          ),
-        ),
-  ),
-)
 
 const isPostgresUrl = (text: string) => /^postgres(ql)?:\/\/./.test(text) && URL.canParse(text)
 
@@ -129,17 +110,17 @@ const corsOrigins = (standard: ReadonlyArray<string>) =>
   )
 
 /**
- * `PORT`, `HOST`, `AUTH`, `DATABASE_URL`, `DATABASE_POOL_SIZE`, `BROKER_URL`, `KAFKA_CLIENT`, `INBOX_RETENTION`, `CORS_ORIGINS`. Reading it names every variable that is
- * wrong or missing, not only the first; no value appears in a message, for some are secrets.
+ * Every variable that all services have; the README lists them. Reading it names every variable that is wrong or missing, not only the
+ * first; no value appears in a message, for some are secrets.
  */
 export const make = (defaults: ServiceDefaults): Config.Config<ServiceConfig> =>
   Config.all({
     port: port(defaults.port),
-    host,
+    callers: AuthConfig.config,
     databaseUrl,
     databasePoolSize,
     brokerUrl,
     kafkaClient,
     inboxRetention,
     corsOrigins: corsOrigins(defaults.corsOrigins ?? []),
-  })
+  }).pipe(Config.map(({ callers, ...rest }) => ({ ...callers, ...rest })))

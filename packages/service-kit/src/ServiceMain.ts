@@ -1,5 +1,6 @@
 import { NodeRuntime } from "@effect/platform-node"
 import { Cause, Config, ConfigProvider, Effect, Layer } from "effect"
+import type { Access } from "./auth/Access.js"
 import { HealthChecks } from "./Health.js"
 import * as Logging from "./Logging.js"
 import { NodeServer } from "./NodeServer.js"
@@ -14,7 +15,7 @@ export interface ServiceOptions<C extends { readonly service: ServiceConfig }, A
   /** Every Config that the service reads, its features' included, so that all that is wrong is told at once. */
   readonly config: Config.Config<C>
   /** Everything that runs. Built first, in the order of its needs; then the service listens. Shut down the other way round. */
-  readonly app: (config: C) => Layer.Layer<A, E, NodeServer | Origins | HealthChecks>
+  readonly app: (config: C) => Layer.Layer<A, E, NodeServer | Origins | Access | HealthChecks>
 }
 
 /** How long a shutdown may take, in ms, before the process ends all the same. */
@@ -34,7 +35,7 @@ const environment = (): ConfigProvider.ConfigProvider =>
 export const program = <C extends { readonly service: ServiceConfig }, A, E>(options: ServiceOptions<C, A, E>) =>
   Effect.gen(function* () {
     const { config } = yield* Config.all({ config: options.config, logging: Logging.LoggingConfig })
-    const { host, port, corsOrigins } = config.service
+    const { host, port, corsOrigins, auth, rateLimit } = config.service
     const started = Layer.scopedDiscard(
       Effect.gen(function* () {
         const { listen } = yield* NodeServer
@@ -46,7 +47,7 @@ export const program = <C extends { readonly service: ServiceConfig }, A, E>(opt
     )
     const app = started.pipe(
       Layer.provide(options.app(config)),
-      Layer.provide(Layer.merge(NodeServer.layer({ host, port, corsOrigins }), HealthChecks.layer)),
+      Layer.provide(Layer.merge(NodeServer.layer({ host, port, corsOrigins, auth, rateLimit }), HealthChecks.layer)),
     )
     return yield* Effect.provide(Layer.launch(app), Logging.layer)
   })

@@ -12,11 +12,13 @@ const lingering = { ms: 1_000, bytes: 1_048_576 }
 
 /**
  * The server's response class. Adds what every answer carries, so that no route, refusal or fault can be without it: the security
- * headers, the CORS headers of the request, and `Connection: close` once the server shuts down.
+ * headers, the CORS headers of the request, the rate limit, and `Connection: close` once the server shuts down.
  */
 export class ServiceResponse extends ServerResponse {
   /** The CORS headers that this request's origin gets. */
   cors: Readonly<Record<string, string>> | undefined
+  /** What is left of the caller's rate limit, in headers. */
+  quota: Readonly<Record<string, string>> | undefined
   /** Ends the connection after this answer. */
   last = false
 
@@ -29,6 +31,7 @@ export class ServiceResponse extends ServerResponse {
     const all: OutgoingHttpHeaders = {
       ...securityHeaders,
       ...this.cors,
+      ...this.quota,
       ...(Array.isArray(given) ? paired(given) : given),
     }
     if (this.last) all["connection"] = "close"

@@ -14,6 +14,7 @@ import { describeAsServed } from "@tandem/contracts/http/OpenApiDocument"
 import { Limit } from "@tandem/contracts/http/OrdersApi"
 import { readPlainCommand } from "@tandem/contracts/PlainCommand"
 import { UserId } from "@tandem/contracts/UserId"
+import { Access } from "@tandem/service-kit/auth/Access"
 import { readCommand } from "@tandem/service-kit/Commands"
 import { DirectRoutes } from "@tandem/service-kit/DirectRoutes"
 import { json } from "@tandem/service-kit/Json"
@@ -86,7 +87,12 @@ const parcels = HttpApiBuilder.group(SampleApi, "parcels", (handlers) =>
       ),
     )
     .handle("label", ({ payload }) => Effect.succeed({ text: payload.text }))
-    .handle("list", ({ urlParams }) => Effect.succeed({ userId: urlParams.userId }))
+    .handle("list", ({ request, urlParams }) =>
+      Effect.map(Access, ({ caller }) => {
+        const { _tag, ...known } = caller(request)
+        return { userId: "userId" in known ? known.userId : urlParams.userId }
+      }),
+    )
     .handle("fault", ({ path }) => {
       switch (path.kind) {
         case "declared":
@@ -109,6 +115,8 @@ const parcels = HttpApiBuilder.group(SampleApi, "parcels", (handlers) =>
 
 const plain = HttpLayerRouter.use((router) =>
   Effect.gen(function* () {
+    const { caller } = yield* Access
+    yield* router.add("GET", "/plain/caller", (request) => Effect.sync(() => json(caller(request))))
     yield* router.add("GET", "/plain", Effect.succeed(HttpServerResponse.text("hello")))
     yield* router.add(
       "GET",

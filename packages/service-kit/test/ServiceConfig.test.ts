@@ -72,7 +72,7 @@ it.effect("all that is wrong or missing is told at once, a line each, without a 
     expect(told.split("\n")).toEqual([
       "order-service cannot start, its configuration is wrong:",
       "  PORT must be a whole number between 0 and 65535.",
-      "  HOST is reached from other machines, and nobody would be asked who he is: listen on 127.0.0.1, or say AUTH=off.",
+      "  HOST is reached from other machines, and nobody would be asked who he is: listen on 127.0.0.1, set AUTH_JWKS_URL, AUTH_ISSUER and AUTH_AUDIENCE, or say AUTH=off.",
       "  DATABASE_URL is not set.",
       "  DATABASE_POOL_SIZE must be a whole number between 1 and 1000.",
       "  BROKER_URL must be kafka://host:9092,host:9092 or postgres://user:password@host:5432/database.",
@@ -93,6 +93,8 @@ it.effect("each way of writing a variable wrong is refused", () =>
       CORS_ORIGINS: ["*", "null", "shop.test", "http://shop.test/", "http://a.test,"],
       HOST: ["0.0.0.0", "::", "192.168.1.2", "orders.example"],
       AUTH: ["on", "OFF", "false"],
+      AUTH_ALGORITHMS: ["none", "HS256", "RS256,HS256", "", "rs256"],
+      RATE_LIMIT: ["0", "-1", "1.5", "OFF", "none"],
     })) {
       for (const value of values) expect(yield* complaint({ ...complete, [name]: value })).toContain(`\n  ${name} `)
     }
@@ -102,6 +104,62 @@ it.effect("each way of writing a variable wrong is refused", () =>
 it.effect("a service that others reach starts when somebody says so in so many words", () =>
   Effect.gen(function* () {
     expect((yield* read({ ...complete, HOST: "0.0.0.0", AUTH: "off" })).service.host).toBe("0.0.0.0")
+  }),
+)
+
+const tokens = {
+  AUTH_JWKS_URL: "https://issuer.example/jwks.json",
+  AUTH_ISSUER: "https://issuer.example/",
+  AUTH_AUDIENCE: "tandem",
+}
+
+it.effect("callers are known by the tokens of an issuer that is configured as a whole", () =>
+  Effect.gen(function* () {
+    const { service } = yield* read({ ...complete, ...tokens, HOST: "0.0.0.0" })
+    expect(service).toMatchObject({
+      host: "0.0.0.0",
+      auth: {
+        _tag: "Tokens",
+        jwksUrl: new URL(tokens.AUTH_JWKS_URL),
+        issuer: tokens.AUTH_ISSUER,
+        audience: "tandem",
+        algorithms: ["RS256", "ES256", "EdDSA"],
+      },
+    })
+    expect((yield* read(complete)).service.auth).toEqual({ _tag: "Off" })
+    const pinned = yield* read({ ...complete, ...tokens, AUTH_ALGORITHMS: "ES256" })
+    expect(pinned.service.auth).toMatchObject({ algorithms: ["ES256"] })
+  }),
+)
+
+it.effect("auth in parts, or on and off at once, is refused", () =>
+  Effect.gen(function* () {
+    const whole = "must be set, for auth is configured as a whole or not at all."
+    expect((yield* complaint({ ...complete, AUTH_JWKS_URL: "http://issuer.example/", PORT: "x" })).split("\n")).toEqual(
+      [
+        "order-service cannot start, its configuration is wrong:",
+        "  PORT must be a whole number between 0 and 65535.",
+        `  AUTH_ISSUER ${whole}`,
+        `  AUTH_AUDIENCE ${whole}`,
+        "  AUTH_JWKS_URL must be an https:// address (http:// on loopback only), without a user or password.",
+      ],
+    )
+    expect(yield* complaint({ ...complete, AUTH_ISSUER: "me", AUTH_AUDIENCE: "you" })).toContain(
+      `AUTH_JWKS_URL ${whole}`,
+    )
+    expect(yield* complaint({ ...complete, ...tokens, AUTH: "off" })).toContain("AUTH is off, but")
+  }),
+)
+
+it.effect("a rate is limited wherever others reach the service, unless somebody says otherwise", () =>
+  Effect.gen(function* () {
+    const limit = (variables: Readonly<Record<string, string>>) =>
+      Effect.map(read({ ...complete, ...variables }), ({ service }) => service.rateLimit)
+    expect(yield* limit({})).toBeUndefined()
+    expect(yield* limit(tokens)).toBe(1_000)
+    expect(yield* limit({ HOST: "0.0.0.0", AUTH: "off" })).toBe(1_000)
+    expect(yield* limit({ RATE_LIMIT: "7" })).toBe(7)
+    expect(yield* limit({ ...tokens, RATE_LIMIT: "off" })).toBeUndefined()
   }),
 )
 

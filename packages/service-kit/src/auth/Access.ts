@@ -1,0 +1,144 @@
+import type { IncomingMessage } from "node:http"
+import type { HttpServerRequest } from "@effect/platform"
+import { NodeHttpServerRequest } from "@effect/platform-node"
+import { Context, Effect, Layer, Runtime } from "effect"
+import type { Problem } from "../ProblemDetails.js"
+import type { ServiceResponse } from "../ServiceResponse.js"
+import { anyone, type Caller } from "./Caller.js"
+import * as KeySet from "./KeySet.js"
+import * as RateLimiter from "./RateLimiter.js"
+import * as TokenVerifier from "./TokenVerifier.js"
+
+/** How callers are known. */
+export type AuthOptions =
+  /** Nobody is asked, and everybody may do everything. */
+  | { readonly _tag: "Off" }
+  /** By tokens of an issuer. */
+  | ({ readonly _tag: "Tokens"; readonly jwksUrl: URL } & TokenVerifier.TokenRules)
+
+/** Who may call, and how often. */
+export interface AccessOptions {
+  /** Off when absent. */
+  readonly auth?: AuthOptions
+  /** Requests a second, of each user, and of each address that no user is known of. No limit when absent. */
+  readonly rateLimit?: number | undefined
+}
+
+/** A request is let in (undefined), refused, or will be one of both once its token is verified. */
+export type Admission = Problem | undefined | Promise<Problem | undefined>
+
+/** Who calls, and whether he calls too often. One place, before any route, any body and any fiber. */
+export class Access extends Context.Tag("@tandem/service-kit/auth/Access")<
+  Access,
+  {
+    /** False when everybody may do everything. */
+    readonly authenticates: boolean
+    /** Decides about a request; undefined when nothing is asked of any. `guarded`: it needs a caller. */
+    readonly admit:
+      | ((request: IncomingMessage, response: ServiceResponse | undefined, guarded: boolean) => Admission)
+      | undefined
+    /** Who makes an admitted, guarded request. Dies on any other, for such a route would be open to everybody. */
+    readonly caller: (request: HttpServerRequest.HttpServerRequest) => Caller
+  }
+>() {
+  /** Of one service; the issuer's keys are asked for at once, so that a wrong address is told in the log and not by the first user. */
+  static readonly layer = (options: AccessOptions): Layer.Layer<Access> =>
+    Layer.effect(
+      Access,
+      Effect.map(Effect.runtime<never>(), (runtime) =>
+        Access.of(
+          make(options, (fault) =>
+            Runtime.runFork(runtime)(Effect.logWarning("the issuer's keys cannot be read, trying on", fault)),
+          ),
+        ),
+      ),
+    )
+}
+
+const make = (
+  { auth = { _tag: "Off" }, rateLimit }: AccessOptions,
+  onFault: (fault: unknown) => void,
+): Context.Tag.Service<Access> => {
+  const quota = rateLimit === undefined ? undefined : quotaOf(rateLimit)
+  if (auth._tag === "Off") {
+    return {
+      authenticates: false,
+      caller: () => anyone,
+      admit: quota && ((request, response) => quota(`address ${addressOf(request)}`, response)),
+    }
+  }
+
+  const keys = KeySet.make({ url: auth.jwksUrl, onFault })
+  const verifier = TokenVerifier.make(auth, keys)
+  const callers = new WeakMap<IncomingMessage, Caller>()
+  void keys.refresh()
+
+  const decide = (
+    request: IncomingMessage,
+    response: ServiceResponse | undefined,
+    verdict: TokenVerifier.Verdict,
+  ): Problem | undefined => {
+    switch (verdict._tag) {
+      case "Refused":
+        return unauthorized(verdict.why, ', error="invalid_token"')
+      case "Unknown":
+        return { kind: "service-unavailable", detail: "Whether the token is good cannot be said at the moment." }
+      case "Verified": {
+        const { caller } = verdict
+        callers.set(request, caller)
+        return caller._tag === "User" ? quota?.(`user ${caller.userId}`, response) : undefined
+      }
+    }
+  }
+
+  return {
+    authenticates: true,
+    caller: (request) => {
+      const caller = callers.get(NodeHttpServerRequest.toIncomingMessage(request))
+      if (caller === undefined) throw new Error("a route asks for the caller, and its requests are not guarded")
+      return caller
+    },
+    admit: (request, response, guarded) => {
+      const { authorization } = request.headers
+      const token = authorization === undefined ? undefined : bearer.exec(authorization)?.[1]
+      if (guarded && token !== undefined) {
+        const known = verifier.recall(token)
+        if (known !== undefined) return decide(request, response, known)
+      }
+      // Whom nobody vouches for yet is counted by address: also the verification of bad tokens is paid for.
+      const refusal = quota?.(`address ${addressOf(request)}`, response)
+      if (refusal !== undefined || !guarded) return refusal
+      if (token === undefined)
+        return unauthorized("This needs a token, in a header that begins with Authorization: Bearer.", "")
+      return verifier.verify(token).then((verdict) => decide(request, response, verdict))
+    },
+  }
+}
+
+/** RFC 6750, 2.1; the scheme in any case (RFC 9110, 11.1). */
+const bearer = /^bearer +([A-Za-z0-9._~+/-]+=*) *$/i
+
+const unauthorized = (detail: string, error: string): Problem => ({
+  kind: "unauthorized",
+  detail,
+  headers: { "www-authenticate": `Bearer realm="tandem"${error}` },
+})
+
+const addressOf = ({ socket }: IncomingMessage): string => RateLimiter.networkOf(socket.remoteAddress ?? "")
+
+/** Takes a request off a key's allowance and says what is left, in the headers of draft-ietf-httpapi-ratelimit-headers-10. */
+const quotaOf = (perSecond: number) => {
+  const limiter = RateLimiter.make(perSecond)
+  const policy = `"default";q=${perSecond};w=1`
+  return (key: string, response: ServiceResponse | undefined): Problem | undefined => {
+    const { allowed, remaining } = limiter.take(key)
+    const headers = { "ratelimit-policy": policy, ratelimit: `"default";r=${remaining};t=1` }
+    if (response !== undefined) response.quota = headers
+    if (allowed) return undefined
+    return {
+      kind: "too-many-requests",
+      detail: `No more than ${perSecond} requests a second, please.`,
+      headers: { ...headers, "retry-after": "1" },
+    }
+  }
+}

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http"
 import { Context, type Exit, Layer } from "effect"
+import type { Caller } from "./auth/Caller.js"
 import type { Answer } from "./idempotency/IdempotentWrites.js"
 
 /**
@@ -13,8 +14,8 @@ export interface DirectRoute<Command> {
   readonly method: "POST"
   /** Without parameters, such as `/orders`. */
   readonly path: string
-  /** What a query, without its question mark, plainly says; undefined leaves the request to the endpoint. */
-  readonly read: (query: string) => Command | undefined
+  /** What a query, without its question mark, plainly says, and the caller may do; undefined leaves the request to the endpoint. */
+  readonly read: (query: string, caller: Caller) => Command | undefined
   /** Does it as the endpoint would, without a fiber where it can; `done` hears how it ended, once. A fault becomes a problem as anywhere. */
   readonly answer: (command: Command, idempotencyKey: string | undefined, done: Done) => void
 }
@@ -25,15 +26,15 @@ export type Done = (exit: Exit.Exit<Answer, unknown>) => void
 /** Runs a request that a direct route has taken. */
 export type Taken = (done: Done) => void
 
-type Take = (query: string, idempotencyKey: string | undefined) => Taken | undefined
+type Take = (query: string, caller: Caller, idempotencyKey: string | undefined) => Taken | undefined
 
 /** The direct routes of a service; its features add theirs when they are built. */
 export class DirectRoutes extends Context.Tag("@tandem/service-kit/DirectRoutes")<
   DirectRoutes,
   {
     readonly add: <Command>(route: DirectRoute<Command>) => void
-    /** What to run for a request; undefined leaves it to the router. */
-    readonly take: (request: IncomingMessage) => Taken | undefined
+    /** What to run for an admitted request; undefined leaves it to the router. */
+    readonly take: (request: IncomingMessage, callerOf: (request: IncomingMessage) => Caller) => Taken | undefined
   }
 >() {
   /** None to begin with. */
@@ -44,19 +45,19 @@ const make = (): Context.Tag.Service<DirectRoutes> => {
   const routes = new Map<string, Take>()
 
   const add = <Command>({ method, path, read, answer }: DirectRoute<Command>) => {
-    routes.set(`${method} ${path}`, (query, idempotencyKey) => {
-      const command = read(query)
+    routes.set(`${method} ${path}`, (query, caller, idempotencyKey) => {
+      const command = read(query, caller)
       return command === undefined ? undefined : (done) => answer(command, idempotencyKey, done)
     })
   }
 
-  const take = (request: IncomingMessage) => {
+  const take = (request: IncomingMessage, callerOf: (request: IncomingMessage) => Caller) => {
     const url = request.url ?? ""
     const mark = url.indexOf("?")
     if (mark < 0) return undefined
     const route = routes.get(`${request.method} ${url.slice(0, mark)}`)
     if (route === undefined || !isPlain(request)) return undefined
-    return route(url.slice(mark + 1), keyOf(request))
+    return route(url.slice(mark + 1), callerOf(request), keyOf(request))
   }
 
   return { add, take }

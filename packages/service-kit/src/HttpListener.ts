@@ -40,7 +40,7 @@ export const attach = <E>(
     const { server } = yield* NodeServer
     const origins = yield* Origins
     const direct = yield* DirectRoutes
-    const { admit } = yield* Access
+    const { admit, callerOf } = yield* Access
     const handler = <E1>(self: App<E1>) =>
       NodeHttpServer.makeHandler(self).pipe(
         Effect.locally(HttpMiddleware.currentTracerDisabledWhen, isUntraced),
@@ -52,7 +52,7 @@ export const attach = <E>(
       Effect.runSync(handler(faulted(cause)))(request, response)
 
     const serve = (request: IncomingMessage, response: ServiceResponse) => {
-      const taken = direct.take(request)
+      const taken = direct.take(request, callerOf)
       if (taken === undefined) return answer(request, response)
       taken((exit) =>
         Exit.isSuccess(exit) ? writeAnswer(response, exit.value) : answerFault(request, response, exit.cause),

@@ -12,6 +12,14 @@ export class MalformedJson extends Schema.TaggedError<MalformedJson>()("Malforme
 export class PayloadTooLarge extends Schema.TaggedError<PayloadTooLarge>()("PayloadTooLarge", detail) {}
 /** The body is neither absent nor `application/json`. */
 export class UnsupportedMediaType extends Schema.TaggedError<UnsupportedMediaType>()("UnsupportedMediaType", detail) {}
+/** No token came with the request, or not a good one; `WWW-Authenticate` says what is wanted (RFC 6750). */
+export class Unauthorized extends Schema.TaggedError<Unauthorized>()("Unauthorized", detail) {}
+/** The caller may not do that: act for somebody else, top up without the scope for it, or call from a page of a foreign origin. */
+export class Forbidden extends Schema.TaggedError<Forbidden>()("Forbidden", detail) {}
+/** There is nothing here, or it is somebody else's. */
+export class NotFound extends Schema.TaggedError<NotFound>()("NotFound", detail) {}
+/** The caller asks more often than its rate allows; `Retry-After` says when to come again. */
+export class TooManyRequests extends Schema.TaggedError<TooManyRequests>()("TooManyRequests", detail) {}
 /** No order has this id, or it is somebody else's. */
 export class OrderNotFound extends Schema.TaggedError<OrderNotFound>()("OrderNotFound", detail) {}
 /** The order has ended otherwise than what is asked of it. */
@@ -35,6 +43,10 @@ export const Problems = {
   MalformedJson: asProblem("malformed-json", MalformedJson),
   PayloadTooLarge: asProblem("payload-too-large", PayloadTooLarge),
   UnsupportedMediaType: asProblem("unsupported-media-type", UnsupportedMediaType),
+  Unauthorized: asProblem("unauthorized", Unauthorized),
+  Forbidden: asProblem("forbidden", Forbidden),
+  NotFound: asProblem("not-found", NotFound),
+  TooManyRequests: asProblem("too-many-requests", TooManyRequests),
   OrderNotFound: asProblem("order-not-found", OrderNotFound),
   OrderAlreadySettled: asProblem("order-already-settled", OrderAlreadySettled),
   AccountNotFound: asProblem("account-not-found", AccountNotFound),

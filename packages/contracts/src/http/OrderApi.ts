@@ -1,10 +1,14 @@
 import { HttpApi, OpenApi } from "@effect/platform"
+import { Problems } from "./Errors.js"
 import { describeAsServed } from "./OpenApiDocument.js"
 import { OrdersApi } from "./OrdersApi.js"
 
 /** The order service's HTTP API. */
 export const OrderApi = HttpApi.make("order-service")
   .add(OrdersApi)
+  .addError(Problems.Unauthorized)
+  .addError(Problems.Forbidden)
+  .addError(Problems.TooManyRequests)
   .annotateContext(
     OpenApi.annotations({
       title: "Tandem order service",

@@ -81,6 +81,7 @@ const listOrders = HttpApiEndpoint.get("listOrders", "/orders")
   )
   .addSuccess(OrderPage)
   .addError(Problems.InvalidRequest)
+  .addError(Problems.NotFound)
   .addError(Problems.ServiceUnavailable)
   .annotateContext(OpenApi.annotations({ identifier: "listOrders", summary: "List a user's orders, newest first" }))
 

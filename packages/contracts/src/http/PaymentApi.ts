@@ -1,5 +1,6 @@
 import { HttpApi, OpenApi } from "@effect/platform"
 import { AccountsApi } from "./AccountsApi.js"
+import { Problems } from "./Errors.js"
 import { describeAsServed } from "./OpenApiDocument.js"
 import { PaymentsApi } from "./PaymentsApi.js"
 
@@ -7,6 +8,9 @@ import { PaymentsApi } from "./PaymentsApi.js"
 export const PaymentApi = HttpApi.make("payment-service")
   .add(AccountsApi)
   .add(PaymentsApi)
+  .addError(Problems.Unauthorized)
+  .addError(Problems.Forbidden)
+  .addError(Problems.TooManyRequests)
   .annotateContext(
     OpenApi.annotations({
       title: "Tandem payment service",

@@ -1,6 +1,6 @@
 import { HttpApiBuilder, type HttpServerRequest } from "@effect/platform"
 import { SqlClient, type Statement } from "@effect/sql"
-import { InvalidRequest, OrderAlreadySettled, OrderNotFound } from "@tandem/contracts/http/Errors"
+import { Forbidden, InvalidRequest, NotFound, OrderAlreadySettled, OrderNotFound } from "@tandem/contracts/http/Errors"
 import { OrderApi } from "@tandem/contracts/http/OrderApi"
 import {
   type HistoryEntry,
@@ -16,6 +16,8 @@ import { OrderId } from "@tandem/contracts/OrderId"
 import { type PlainCommand, readPlainCommand } from "@tandem/contracts/PlainCommand"
 import { nextId } from "@tandem/messaging/Ids"
 import { Outbox } from "@tandem/messaging/Outbox"
+import { Access } from "@tandem/service-kit/auth/Access"
+import { keyOwner, maySee, maySpend, ownerOf } from "@tandem/service-kit/auth/Caller"
 import { readCommand } from "@tandem/service-kit/Commands"
 import { DirectRoutes } from "@tandem/service-kit/DirectRoutes"
 import * as GroupCommit from "@tandem/service-kit/GroupCommit"
@@ -49,6 +51,7 @@ export const OrdersRoutes = HttpApiBuilder.group(OrderApi, "orders", (handlers) 
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const outbox = yield* Outbox
+    const { caller } = yield* Access
     const services = Context.make(SqlClient.SqlClient, sql).pipe(Context.add(Outbox, outbox))
     // A payment request has a few hundred bytes.
     const create = (orders: NonEmptyReadonlyArray<NewOrder>, beside?: Statement.Fragment) =>
@@ -84,7 +87,7 @@ export const OrdersRoutes = HttpApiBuilder.group(OrderApi, "orders", (handlers) 
 
     const placeOnce = (command: Placing, key: string) => {
       const keyed: KeyedCommand = {
-        caller: command.userId,
+        caller: command.keyedBy,
         operation: "POST /orders",
         key,
         fingerprint: fingerprint(command.userId, command.amount),
@@ -98,7 +101,11 @@ export const OrdersRoutes = HttpApiBuilder.group(OrderApi, "orders", (handlers) 
     direct.add({
       method: "POST",
       path: "/orders",
-      read: readPlainCommand,
+      read: (query, caller) => {
+        const command = readPlainCommand(query)
+        if (command === undefined || !maySpend(caller, command.userId)) return undefined
+        return { ...command, keyedBy: keyOwner(caller, command.userId) }
+      },
       answer: (command, key, done) =>
         key === undefined
           ? placing.offer(command, (exit) => done(Exit.map(exit, placed)))
@@ -107,7 +114,7 @@ export const OrdersRoutes = HttpApiBuilder.group(OrderApi, "orders", (handlers) 
 
     /**
      * Cancellation and refund: decided under the order's lock, and asked of the payment service in the same transaction. A key
-     * belongs to the order's owner.
+     * belongs to the caller, or to the order's owner where nobody is asked who he is.
      */
     const asking = (
       operation: string,
@@ -119,10 +126,16 @@ export const OrdersRoutes = HttpApiBuilder.group(OrderApi, "orders", (handlers) 
         yield* readCommand(NoFields, {}, request)
         const key = yield* idempotencyKey(request)
         if (!Schema.is(OrderId)(id)) return yield* notFound()
-        const asked = Effect.map(ask(id, decide, encodeRequest), answerTo)
+        const mine = ownerOf(caller(request))
+        const asked = Effect.map(ask(id, decide, encodeRequest, mine), answerTo)
         if (key === undefined) return respond({ response: yield* yield* Outbox.transaction(asked), replayed: false })
-        const owner = yield* yield* Effect.map(findOwner(id), Either.fromOption(notFound))
-        const keyed: KeyedCommand = { caller: owner, operation, key, fingerprint: fingerprint(id) }
+        const owner = yield* yield* Effect.map(findOwner(id, mine), Either.fromOption(notFound))
+        const keyed: KeyedCommand = {
+          caller: keyOwner(caller(request), owner),
+          operation,
+          key,
+          fingerprint: fingerprint(id),
+        }
         const [answer] = yield* alone(
           keyed,
           answerOnce([{ keyed }], () => Effect.map(asked, (outcome) => [outcome])).pipe(Effect.zipLeft(outbox.signal)),
@@ -138,21 +151,25 @@ export const OrdersRoutes = HttpApiBuilder.group(OrderApi, "orders", (handlers) 
       .handleRaw("createOrder", ({ request, urlParams }) =>
         Effect.gen(function* () {
           const { userId, amount } = yield* readCommand(PlaceOrder, urlParams, request)
+          if (!maySpend(caller(request), userId)) return yield* notYours()
           const key = yield* idempotencyKey(request)
           const span = Option.getOrUndefined(yield* Effect.serviceOption(Tracer.ParentSpan))
-          return respond(yield* place({ userId, amount, ...(span === undefined ? {} : { span }) }, key))
+          const keyedBy = keyOwner(caller(request), userId)
+          return respond(yield* place({ userId, amount, keyedBy, ...(span === undefined ? {} : { span }) }, key))
         }).pipe(unavailable),
       )
-      .handle("getOrder", ({ path }) =>
+      .handle("getOrder", ({ path, request }) =>
         Effect.gen(function* () {
-          const order = Schema.is(OrderId)(path.id) ? yield* findOrder(path.id) : Option.none<Order>()
+          const order = Schema.is(OrderId)(path.id)
+            ? yield* findOrder(path.id, ownerOf(caller(request)))
+            : Option.none<Order>()
           return yield* Effect.mapError(order, notFound)
         }).pipe(withSql, unavailable),
       )
-      .handle("getOrderHistory", ({ path }) =>
+      .handle("getOrderHistory", ({ path, request }) =>
         Effect.gen(function* () {
           const history = Schema.is(OrderId)(path.id)
-            ? yield* findHistory(path.id)
+            ? yield* findHistory(path.id, ownerOf(caller(request)))
             : Option.none<ReadonlyArray<HistoryEntry>>()
           const items = yield* Effect.mapError(history, notFound)
           return new OrderHistory({ items }, { disableValidation: true })
@@ -162,8 +179,9 @@ export const OrdersRoutes = HttpApiBuilder.group(OrderApi, "orders", (handlers) 
         asking("POST /orders/:id/cancel", path.id, request, (order) => askCancellation(order, "CancelledByUser")),
       )
       .handleRaw("refundOrder", ({ path, request }) => asking("POST /orders/:id/refund", path.id, request, askRefund))
-      .handle("listOrders", ({ urlParams: { userId, status, limit = defaultLimit, cursor } }) =>
+      .handle("listOrders", ({ request, urlParams: { userId, status, limit = defaultLimit, cursor } }) =>
         Effect.gen(function* () {
+          if (!maySee(caller(request), userId)) return yield* nothingHere()
           const before = cursor === undefined || cursor === "" ? undefined : yield* readCursor(cursor)
           const orders = yield* listOrders({
             userId,
@@ -183,6 +201,8 @@ export const OrdersRoutes = HttpApiBuilder.group(OrderApi, "orders", (handlers) 
 
 /** The command, and the span that its messages belong to. */
 interface Placing extends PlainCommand {
+  /** Whose an Idempotency-Key is. */
+  readonly keyedBy: string
   readonly span?: Tracer.AnySpan
 }
 
@@ -220,6 +240,10 @@ const answerTo = (asked: Option.Option<Asked>): Either.Either<KeptResponse, Orde
     ? Either.left(new OrderAlreadySettled({ detail: `The order is ${order.status}.` }))
     : Either.right({ status: 202, body: JSON.stringify(order) })
 }
+
+const notYours = () => new Forbidden({ detail: "An order is placed by its own user." })
+
+const nothingHere = () => new NotFound({ detail: "There is no such user's list." })
 
 const notFound = () => new OrderNotFound({ detail: "No order has this id." })
 

@@ -41,17 +41,18 @@ const askColumns = (sql: SqlClient.SqlClient) =>
 
 /**
  * Decides about one order under its lock and, when the payment service is to be asked, writes the request beside the order, inside the
- * caller's transaction. None when there is no such order.
+ * caller's transaction. None when there is no such order, or it is not `owner`'s, if one is given.
  */
 export const ask = (
   orderId: string,
   decide: (order: OrderState) => Asking,
   encode: Encode,
+  owner?: string,
 ): Effect.Effect<Option.Option<Asked>, SqlError.SqlError | MessageTooLarge, SqlClient.SqlClient | Outbox> =>
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const rows = yield* sql<AskRow>`
-      SELECT ${askColumns(sql)} FROM orders WHERE id = ${orderId}::uuid FOR NO KEY UPDATE`
+      SELECT ${askColumns(sql)} FROM orders WHERE id = ${orderId}::uuid ${Orders.ownedBy(sql, owner)} FOR NO KEY UPDATE`
     const row = rows[0]
     if (row === undefined) return Option.none()
     const asking = decide(stateOf(row))

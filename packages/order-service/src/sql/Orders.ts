@@ -31,19 +31,30 @@ export const fromRow = (row: OrderRow): Order =>
 export const columns = (sql: SqlClient.SqlClient) =>
   sql`id, user_id AS "userId", amount, status, reason, version, created_at AS "createdAt", updated_at AS "updatedAt"`
 
-/** One order; none when there is no such id. */
-export const findOrder = (id: string): Effect.Effect<Option.Option<Order>, SqlError.SqlError, SqlClient.SqlClient> =>
+/** The condition that an order is this user's; none when `owner` is undefined. */
+export const ownedBy = (sql: SqlClient.SqlClient, owner: string | undefined) =>
+  owner === undefined ? sql`` : sql`AND user_id = ${owner}`
+
+/** One order; none when there is no such id, or it is not `owner`'s, if one is given. */
+export const findOrder = (
+  id: string,
+  owner?: string,
+): Effect.Effect<Option.Option<Order>, SqlError.SqlError, SqlClient.SqlClient> =>
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
-    const rows = yield* sql<OrderRow>`SELECT ${columns(sql)} FROM orders WHERE id = ${id}::uuid`
+    const rows = yield* sql<OrderRow>`SELECT ${columns(sql)} FROM orders WHERE id = ${id}::uuid ${ownedBy(sql, owner)}`
     return Option.map(Option.fromNullable(rows[0]), fromRow)
   })
 
-/** Whose order it is; none when there is no such id. */
-export const findOwner = (id: string): Effect.Effect<Option.Option<string>, SqlError.SqlError, SqlClient.SqlClient> =>
+/** Whose order it is; none when there is no such id, or it is not `owner`'s, if one is given. */
+export const findOwner = (
+  id: string,
+  owner?: string,
+): Effect.Effect<Option.Option<string>, SqlError.SqlError, SqlClient.SqlClient> =>
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
-    const rows = yield* sql<{ readonly userId: string }>`SELECT user_id AS "userId" FROM orders WHERE id = ${id}::uuid`
+    const rows = yield* sql<{ readonly userId: string }>`
+      SELECT user_id AS "userId" FROM orders WHERE id = ${id}::uuid ${ownedBy(sql, owner)}`
     return Option.map(Option.fromNullable(rows[0]), ({ userId }) => userId)
   })
 
@@ -80,15 +91,16 @@ interface HistoryRow {
   readonly refundedAt: Date | null
 }
 
-/** What happened to one order, oldest first; none when there is no such id. Its columns are its history (docs/adr/0004). */
+/** What happened to one order, oldest first; none when there is no such id, or it is not `owner`'s, if one is given. Its columns are its history (docs/adr/0004). */
 export const findHistory = (
   id: string,
+  owner?: string,
 ): Effect.Effect<Option.Option<ReadonlyArray<HistoryEntry>>, SqlError.SqlError, SqlClient.SqlClient> =>
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const rows = yield* sql<HistoryRow>`
       SELECT status, reason, created_at AS "createdAt", settled_at AS "settledAt", refunded_at AS "refundedAt"
-      FROM orders WHERE id = ${id}::uuid`
+      FROM orders WHERE id = ${id}::uuid ${ownedBy(sql, owner)}`
     return Option.map(Option.fromNullable(rows[0]), history)
   })
 

@@ -1,11 +1,13 @@
 import { HttpApiBuilder } from "@effect/platform"
 import { SqlClient } from "@effect/sql"
 import { type Account, TopUp, TransferPage } from "@tandem/contracts/http/AccountsApi"
-import { AccountNotFound, FundingLimitExceeded, InvalidRequest } from "@tandem/contracts/http/Errors"
+import { AccountNotFound, Forbidden, FundingLimitExceeded, InvalidRequest } from "@tandem/contracts/http/Errors"
 import { PaymentApi } from "@tandem/contracts/http/PaymentApi"
 import { type PlainCommand, readPlainCommand } from "@tandem/contracts/PlainCommand"
 import { UserId } from "@tandem/contracts/UserId"
 import { nextId } from "@tandem/messaging/Ids"
+import { Access, insufficientScope } from "@tandem/service-kit/auth/Access"
+import { canFund, keyOwner, mayFund, ownerOf, scopes } from "@tandem/service-kit/auth/Caller"
 import { readCommand } from "@tandem/service-kit/Commands"
 import { DirectRoutes } from "@tandem/service-kit/DirectRoutes"
 import * as GroupCommit from "@tandem/service-kit/GroupCommit"
@@ -28,12 +30,15 @@ import { listTransfers } from "../sql/Transfers.js"
 /** How many transfers a page holds when nobody says. */
 const defaultLimit = 50
 
+const notYours = () => new Forbidden({ detail: "An account is topped up by its own user." })
+
 const noAccount = () => new AccountNotFound({ detail: "This user has no account." })
 
 /** Topping up and reading accounts, and what moved on them. Concurrent top-ups share a statement. */
 export const AccountsRoutes = HttpApiBuilder.group(PaymentApi, "accounts", (handlers) =>
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
+    const { caller } = yield* Access
     const withSql = Effect.provideService(SqlClient.SqlClient, sql)
     const putAll = (commands: NonEmptyReadonlyArray<PlainCommand>) =>
       Effect.gen(function* () {
@@ -50,20 +55,20 @@ export const AccountsRoutes = HttpApiBuilder.group(PaymentApi, "accounts", (hand
     })
     const topUpsOnce = yield* GroupCommit.make({
       name: "keyed-top-ups",
-      run: (commands: NonEmptyReadonlyArray<PlainCommand & { readonly keyed: KeyedCommand }>) =>
+      run: (commands: NonEmptyReadonlyArray<Funding & { readonly keyed: KeyedCommand }>) =>
         withSql(answerOnce(commands, putAll)),
     })
 
-    const putOnce = (command: PlainCommand, key: string) => {
+    const putOnce = (command: Funding, key: string) => {
       const keyed: KeyedCommand = {
-        caller: command.userId,
+        caller: command.keyedBy,
         operation: "POST /accounts",
         key,
         fingerprint: fingerprint(command.userId, command.amount),
       }
       return Effect.flatten(alone(keyed, topUpsOnce.submit({ ...command, keyed })))
     }
-    const put = (command: PlainCommand, key: string | undefined) =>
+    const put = (command: Funding, key: string | undefined) =>
       key === undefined
         ? Effect.map(Effect.flatten(topUps.submit(command)), (response): Answer => ({ response, replayed: false }))
         : putOnce(command, key)
@@ -72,35 +77,46 @@ export const AccountsRoutes = HttpApiBuilder.group(PaymentApi, "accounts", (hand
     direct.add({
       method: "POST",
       path: "/accounts",
-      read: readPlainCommand,
+      read: (query, caller) => {
+        const command = readPlainCommand(query)
+        if (command === undefined || !mayFund(caller, command.userId)) return undefined
+        return { ...command, keyedBy: keyOwner(caller, command.userId) }
+      },
       answer: (command, key, done) => void Effect.runCallback(put(command, key), { onExit: done }),
     })
 
     return handlers
       .handleRaw("topUp", ({ request, urlParams }) =>
         Effect.gen(function* () {
-          const command = yield* readCommand(TopUp, urlParams, request)
-          return respond(yield* put(command, yield* idempotencyKey(request)))
+          const { userId, amount } = yield* readCommand(TopUp, urlParams, request)
+          if (!canFund(caller(request))) return insufficientScope(scopes.fund)
+          if (!mayFund(caller(request), userId)) return yield* notYours()
+          const key = yield* idempotencyKey(request)
+          return respond(yield* put({ userId, amount, keyedBy: keyOwner(caller(request), userId) }, key))
         }).pipe(unavailable),
       )
-      .handle("getAccount", ({ path }) =>
+      .handle("getAccount", ({ path, request }) =>
         Effect.gen(function* () {
-          const account = Schema.is(UserId)(path.userId) ? yield* findAccount(path.userId) : Option.none<Account>()
+          const account = Schema.is(UserId)(path.userId)
+            ? yield* findAccount(path.userId, ownerOf(caller(request)))
+            : Option.none<Account>()
           return yield* Effect.mapError(account, noAccount)
         }).pipe(withSql, unavailable),
       )
-      .handle("listTransfers", ({ path: { userId }, urlParams: { limit = defaultLimit, cursor } }) =>
+      .handle("listTransfers", ({ path: { userId }, request, urlParams: { limit = defaultLimit, cursor } }) =>
         Effect.gen(function* () {
           const before = cursor === undefined || cursor === "" ? undefined : yield* readCursor(cursor)
           if (!Schema.is(UserId)(userId)) return yield* noAccount()
+          const owner = ownerOf(caller(request))
           const transfers = yield* listTransfers({
             userId,
+            owner,
             // One more than asked for tells whether another page follows.
             limit: limit + 1,
             ...(before === undefined ? {} : { before }),
           })
           // An account has been topped up at least once, so that only one with nothing to show need be asked after.
-          if (transfers.length === 0) yield* Effect.mapError(yield* findAccount(userId), noAccount)
+          if (transfers.length === 0) yield* Effect.mapError(yield* findAccount(userId, owner), noAccount)
           const items = transfers.slice(0, limit)
           const last = items.at(-1)
           const next = transfers.length > limit && last !== undefined ? TransferCursor.encode(last.version) : null
@@ -109,6 +125,11 @@ export const AccountsRoutes = HttpApiBuilder.group(PaymentApi, "accounts", (hand
       )
   }),
 )
+
+/** The command, and whose an Idempotency-Key is. */
+interface Funding extends PlainCommand {
+  readonly keyedBy: string
+}
 
 const fundingLimitExceeded = () =>
   new FundingLimitExceeded({ detail: "All top-ups of an account together stay below 2^53 minor units." })

@@ -4,6 +4,8 @@ import { PaymentNotFound } from "@tandem/contracts/http/Errors"
 import { PaymentApi } from "@tandem/contracts/http/PaymentApi"
 import type { Payment } from "@tandem/contracts/http/PaymentsApi"
 import { OrderId } from "@tandem/contracts/OrderId"
+import { Access } from "@tandem/service-kit/auth/Access"
+import { ownerOf } from "@tandem/service-kit/auth/Caller"
 import { unavailable } from "@tandem/service-kit/Problems"
 import { Effect, Option, Schema } from "effect"
 import { findPayment } from "../sql/Payments.js"
@@ -12,9 +14,12 @@ import { findPayment } from "../sql/Payments.js"
 export const PaymentsRoutes = HttpApiBuilder.group(PaymentApi, "payments", (handlers) =>
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
-    return handlers.handle("getPayment", ({ path }) =>
+    const { caller } = yield* Access
+    return handlers.handle("getPayment", ({ path, request }) =>
       Effect.gen(function* () {
-        const payment = Schema.is(OrderId)(path.orderId) ? yield* findPayment(path.orderId) : Option.none<Payment>()
+        const payment = Schema.is(OrderId)(path.orderId)
+          ? yield* findPayment(path.orderId, ownerOf(caller(request)))
+          : Option.none<Payment>()
         return yield* Effect.mapError(
           payment,
           () => new PaymentNotFound({ detail: "Nothing was decided about this order's payment." }),

@@ -26,15 +26,20 @@ export const fromRow = (row: AccountRow): Account =>
     { disableValidation: true },
   )
 
-/** A user's account; none when there is none. */
+/** The condition that a row is this user's; none when `owner` is undefined. */
+export const ownedBy = (sql: SqlClient.SqlClient, owner: string | undefined): Statement.Fragment =>
+  owner === undefined ? sql`` : sql`AND user_id = ${owner}`
+
+/** A user's account; none when there is none, or it is not `owner`'s, if one is given. */
 export const findAccount = (
   userId: string,
+  owner?: string,
 ): Effect.Effect<Option.Option<Account>, SqlError.SqlError, SqlClient.SqlClient> =>
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const rows = yield* sql<AccountRow>`
       SELECT user_id AS "userId", balance, version, created_at AS "createdAt", updated_at AS "updatedAt"
-      FROM accounts WHERE user_id = ${userId}`
+      FROM accounts WHERE user_id = ${userId} ${ownedBy(sql, owner)}`
     return Option.map(Option.fromNullable(rows[0]), fromRow)
   })
 

@@ -4,6 +4,7 @@ import type { Reason } from "@tandem/contracts/OrderStatus"
 import { Effect, Option } from "effect"
 import type { Payment } from "../domain/PaymentSaga.js"
 import type { Settlement } from "../domain/Settlement.js"
+import { ownedBy } from "./Accounts.js"
 
 /** A payment's row, as the driver gives it; what goes with which status is a CHECK of the table. */
 export type PaymentRow = { readonly orderId: string; readonly userId: string; readonly amount: string } & (
@@ -44,16 +45,17 @@ interface ViewRow extends Pick<PaymentsApi.Payment, "orderId" | "userId" | "stat
   readonly updatedAt: Date
 }
 
-/** What was decided about one order; none when nothing was. */
+/** What was decided about one order; none when nothing was, or it is not `owner`'s, if one is given. */
 export const findPayment = (
   orderId: string,
+  owner?: string,
 ): Effect.Effect<Option.Option<PaymentsApi.Payment>, SqlError.SqlError, SqlClient.SqlClient> =>
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const rows = yield* sql<ViewRow>`
       SELECT order_id AS "orderId", user_id AS "userId", amount, status, reason, decided_at AS "decidedAt",
         updated_at AS "updatedAt"
-      FROM payments WHERE order_id = ${orderId}::uuid`
+      FROM payments WHERE order_id = ${orderId}::uuid ${ownedBy(sql, owner)}`
     return Option.map(
       Option.fromNullable(rows[0]),
       (row) =>

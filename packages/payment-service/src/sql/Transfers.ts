@@ -43,6 +43,8 @@ interface Row extends Pick<Transfer, "id" | "kind" | "direction" | "orderId"> {
 /** Which of an account's transfers, newest first. */
 export interface TransferFilter {
   readonly userId: string
+  /** None at all unless the account is this user's, if one is given. */
+  readonly owner?: string | undefined
   /** Only transfers that led to a lower version of the account. */
   readonly before?: number
   /** The most rows. */
@@ -64,6 +66,7 @@ export const listTransfers = (
         balance_after AS "balanceAfter", order_id AS "orderId", at, account_version AS version
       FROM transfers
       WHERE account = 'user:' || ${filter.userId}::text
+        ${filter.owner === undefined ? sql`` : sql`AND account = 'user:' || ${filter.owner}::text`}
         ${filter.before === undefined ? sql`` : sql`AND account_version < ${filter.before}::bigint`}
       ORDER BY account_version DESC LIMIT ${filter.limit}`
     return rows.map(({ version, ...row }) => ({

@@ -128,8 +128,8 @@ describe("the description of it", () => {
         ["/payments/{orderId}", ["get"]],
       ])
       const answers = (path: string) => Object.keys(Object(body["paths"])[path].get.responses)
-      expect(answers("/accounts/{userId}/transfers")).toEqual(["200", "400", "404", "503"])
-      expect(answers("/payments/{orderId}")).toEqual(["200", "404", "503"])
+      expect(answers("/accounts/{userId}/transfers")).toEqual(["200", "400", "401", "403", "404", "429", "503"])
+      expect(answers("/payments/{orderId}")).toEqual(["200", "401", "403", "404", "429", "503"])
     }).pipe(Effect.provide(service)),
   )
 })

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from "node:http"
-import type { HttpServerRequest } from "@effect/platform"
+import type { HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { NodeHttpServerRequest } from "@effect/platform-node"
 import { Context, Effect, Layer, Runtime } from "effect"
-import type { Problem } from "../ProblemDetails.js"
+import { type Problem, problemResponse } from "../ProblemDetails.js"
 import type { ServiceResponse } from "../ServiceResponse.js"
 import { anyone, type Caller } from "./Caller.js"
 import * as KeySet from "./KeySet.js"
@@ -39,6 +39,8 @@ export class Access extends Context.Tag("@tandem/service-kit/auth/Access")<
       | undefined
     /** Who makes an admitted, guarded request. Dies on any other, for such a route would be open to everybody. */
     readonly caller: (request: HttpServerRequest.HttpServerRequest) => Caller
+    /** The same for a request that is not Effect's yet. */
+    readonly callerOf: (request: IncomingMessage) => Caller
   }
 >() {
   /** Of one service; the issuer's keys are asked for at once, so that a wrong address is told in the log and not by the first user. */
@@ -64,6 +66,7 @@ const make = (
     return {
       authenticates: false,
       caller: () => anyone,
+      callerOf: () => anyone,
       admit: quota && ((request, response) => quota(`address ${addressOf(request)}`, response)),
     }
   }
@@ -91,13 +94,16 @@ const make = (
     }
   }
 
+  const callerOf = (request: IncomingMessage) => {
+    const caller = callers.get(request)
+    if (caller === undefined) throw new Error("a route asks for the caller, and its requests are not guarded")
+    return caller
+  }
+
   return {
     authenticates: true,
-    caller: (request) => {
-      const caller = callers.get(NodeHttpServerRequest.toIncomingMessage(request))
-      if (caller === undefined) throw new Error("a route asks for the caller, and its requests are not guarded")
-      return caller
-    },
+    caller: (request) => callerOf(NodeHttpServerRequest.toIncomingMessage(request)),
+    callerOf,
     admit: (request, response, guarded) => {
       const { authorization } = request.headers
       const token = authorization === undefined ? undefined : bearer.exec(authorization)?.[1]
@@ -114,6 +120,14 @@ const make = (
     },
   }
 }
+
+/** 403 for who may not do this without a scope that the token does not have (RFC 6750, 3.1). */
+export const insufficientScope = (scope: string): HttpServerResponse.HttpServerResponse =>
+  problemResponse({
+    kind: "forbidden",
+    detail: `This needs a token with the scope ${scope}.`,
+    headers: { "www-authenticate": `Bearer realm="tandem", error="insufficient_scope", scope="${scope}"` },
+  })
 
 /** RFC 6750, 2.1; the scheme in any case (RFC 9110, 11.1). */
 const bearer = /^bearer +([A-Za-z0-9._~+/-]+=*) *$/i

@@ -38,6 +38,12 @@ export const maySee = (caller: Caller, userId: string): boolean => {
 export const maySpend = (caller: Caller, userId: string): boolean =>
   caller._tag === "Anyone" || caller.userId === userId
 
+/** Whether the caller has the scope for putting money on accounts. */
+export const canFund = (caller: Caller): boolean => caller._tag === "Anyone" || caller.canFund
+
 /** Whether the caller may put money on this user's account. */
-export const mayFund = (caller: Caller, userId: string): boolean =>
-  caller._tag === "Anyone" || (caller.canFund && (caller.operator || caller.userId === userId))
+export const mayFund = (caller: Caller, userId: string): boolean => canFund(caller) && maySee(caller, userId)
+
+/** Whose an `Idempotency-Key` is: the caller's, or `otherwise`'s where nobody is asked who he is. */
+export const keyOwner = (caller: Caller, otherwise: string): string =>
+  caller._tag === "Anyone" ? otherwise : caller.userId

@@ -4,6 +4,7 @@ import { join } from "node:path"
 import { type EmbeddedPostgres, startPostgres } from "./EmbeddedPostgres.js"
 import { type Kafka, kafkaAnswers, startKafka } from "./Kafka.js"
 import { claimState, endLeftovers, kafkaDirectory, pidFile, remember } from "./Leftovers.js"
+import { type LocalIssuer, startIssuer } from "./LocalIssuer.js"
 import { freePort, isPortFree, Refusal } from "./Processes.js"
 import { type Service, type ServiceName, startService } from "./Services.js"
 import { jarsDirectory } from "./StateDirectory.js"
@@ -24,6 +25,8 @@ export interface StackOptions {
   readonly postgresPort?: number
   /** False trades the data's safety in a power cut for speed, for tests; true when absent. */
   readonly durable?: boolean
+  /** Both services ask who calls, and believe the tokens of an issuer of ours; false when absent. */
+  readonly auth?: boolean
   /** More environment for both services, such as `PAYMENT_TIMEOUT`. */
   readonly env?: Readonly<Record<string, string>>
   /** What Node runs as the services; what the packages were built to when absent. */
@@ -47,6 +50,8 @@ export interface Stack {
   readonly postgres: EmbeddedPostgres
   /** Our own Kafka, when there is one. */
   readonly kafka: Kafka | undefined
+  /** Who makes tokens, when the services ask for them. */
+  readonly issuer: LocalIssuer | undefined
   /** Starts one more process of a service on a free port, with the same databases; done when it is ready. */
   readonly addInstance: (service: ServiceName) => Promise<Service>
   /** The last lines of all processes, for a report of what went wrong. */
@@ -93,9 +98,10 @@ export const startStack = async (options: StackOptions = {}): Promise<Stack> => 
   let stopped: Promise<void> | undefined
   let release: () => void = () => undefined
   const services: Array<Service> = []
-  const servers: { postgres?: EmbeddedPostgres; kafka?: Kafka } = {}
+  const servers: { postgres?: EmbeddedPostgres; kafka?: Kafka; issuer?: LocalIssuer } = {}
   const endAll = async () => {
     await Promise.all(services.map((service) => service.stop()))
+    servers.issuer?.stop()
     await servers.kafka?.stop()
     await servers.postgres?.stop()
     if (servers.postgres !== undefined) rmSync(pidFile(state, "postgres"), { force: true })
@@ -157,8 +163,10 @@ export const startStack = async (options: StackOptions = {}): Promise<Stack> => 
       order: options.orderPort ?? (await freePort()),
       payment: options.paymentPort ?? (await freePort()),
     }
+    if (options.auth) servers.issuer = await startIssuer()
     const env = {
       ...options.env,
+      ...servers.issuer?.env,
       BROKER_URL: brokers === undefined ? urls.broker : `kafka://${brokers.join(",")}`,
       CORS_ORIGINS: ["127.0.0.1", "localhost"].map((host) => `http://${host}:${ports.order}`).join(","),
       PAYMENT_PUBLIC_URL: `http://127.0.0.1:${ports.payment}`,
@@ -191,6 +199,7 @@ export const startStack = async (options: StackOptions = {}): Promise<Stack> => 
       services: { order, payment },
       postgres: server,
       kafka: servers.kafka,
+      issuer: servers.issuer,
       addInstance: async (service) => {
         const instance = start(service, `${service}-${services.length}`, await freePort())
         await instance.started

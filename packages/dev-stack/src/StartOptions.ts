@@ -5,6 +5,8 @@ import { UsageRefusal } from "./Processes.js"
 export interface StartOptions {
   readonly help: boolean
   readonly fresh: boolean
+  /** Both services ask who calls, and believe a local issuer. */
+  readonly auth: boolean
   readonly broker: "postgres" | "kafka"
   readonly kafkaBrokers?: string
   readonly orderPort: number
@@ -18,6 +20,7 @@ export const usage = `npm start [-- options]
 
   --kafka                 a real Kafka instead of the embedded broker (needs Java 17+ and Maven)
   --kafka=host:port,…     a Kafka that runs already
+  --auth                  ask who calls; a local issuer makes tokens, which are printed
   --fresh                 begin with empty databases
   --order-port N          8080 when absent
   --payment-port N        8081 when absent
@@ -43,6 +46,7 @@ export const readStartOptions = (parameters: ReadonlyArray<string>): StartOption
       return parseArgs({
         args: parameters.filter((parameter) => parameter !== kafka),
         options: {
+          auth: { type: "boolean", default: false },
           fresh: { type: "boolean", default: false },
           help: { type: "boolean", default: false },
           "order-port": { type: "string", default: "8080" },
@@ -58,6 +62,7 @@ export const readStartOptions = (parameters: ReadonlyArray<string>): StartOption
   })()
   return {
     help: values.help,
+    auth: values.auth,
     fresh: values.fresh,
     broker: kafka === undefined ? "postgres" : "kafka",
     orderPort: port(values["order-port"], "order-port"),

@@ -1,6 +1,7 @@
 import { once } from "node:events"
 import { resolve } from "node:path"
 import { killEverything, watchStarter } from "./Leftovers.js"
+import type { LocalIssuer } from "./LocalIssuer.js"
 import { UsageRefusal } from "./Processes.js"
 import { type Stack, startStack } from "./Stack.js"
 import { readStartOptions, type StartOptions, usage } from "./StartOptions.js"
@@ -19,19 +20,39 @@ const prefix = (source: string): string => {
 const isWorthShowing = (source: string, line: string): boolean =>
   source !== "kafka" || /ERROR|FATAL|fetching/.test(line)
 
-/** The time since the process began, so that an installation or a build counts. */
-const invitation = ({ orderUrl, paymentUrl }: Stack): string => `
-Tandem is running (ready in ${(performance.now() / 1_000).toFixed(1)} s).
-
-  the page          ${orderUrl}/index.html?userId=1
-  order service     ${orderUrl}/swagger-ui/index.html
-  payment service   ${paymentUrl}/swagger-ui/index.html
-
+const attempts = ({ orderUrl, paymentUrl }: Stack): string => `
 Try it:
 
   curl -X POST "${paymentUrl}/accounts?userId=1&amount=1000"
   curl -X POST "${orderUrl}/orders?userId=1&amount=500"
+`
 
+/** The same for a system that asks who calls. */
+const attemptsWithTokens = async ({ orderUrl, paymentUrl }: Stack, { token }: LocalIssuer): Promise<string> => `
+Both services ask who calls. These tokens are good for 12 hours, or until this ends:
+
+  USER1=${await token({ sub: "1", scope: "accounts:fund" })}
+
+  USER2=${await token({ sub: "2", scope: "accounts:fund" })}
+
+  OPERATOR=${await token({ sub: "operator", scope: "operator accounts:fund" })}
+
+Try it:
+
+  curl -X POST -H "Authorization: Bearer $USER1" "${paymentUrl}/accounts?userId=1&amount=1000"
+  curl -X POST -H "Authorization: Bearer $USER1" "${orderUrl}/orders?userId=1&amount=500"
+  curl -i -H "Authorization: Bearer $USER2" "${paymentUrl}/accounts/1"      # 404: it is somebody else's
+  curl -H "Authorization: Bearer $OPERATOR" "${orderUrl}/orders?userId=1"
+`
+
+/** The time since the process began, so that an installation or a build counts. */
+const invitation = async (stack: Stack): Promise<string> => `
+Tandem is running (ready in ${(performance.now() / 1_000).toFixed(1)} s).
+
+  the page          ${stack.orderUrl}/index.html?userId=1
+  order service     ${stack.orderUrl}/swagger-ui/index.html
+  payment service   ${stack.paymentUrl}/swagger-ui/index.html
+${stack.issuer === undefined ? attempts(stack) : await attemptsWithTokens(stack, stack.issuer)}
 Ctrl-C ends it.
 `
 
@@ -66,7 +87,7 @@ const run = async (options: StartOptions): Promise<number> => {
         ending.abort()
       },
     })
-    console.log(invitation(stack))
+    console.log(await invitation(stack))
     if (!ending.signal.aborted) await once(ending.signal, "abort")
     await stack.stop()
   } catch (error) {

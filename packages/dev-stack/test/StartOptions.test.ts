@@ -7,6 +7,7 @@ describe("the options of npm start", () => {
     expect(readStartOptions([])).toEqual({
       help: false,
       fresh: false,
+      auth: false,
       broker: "postgres",
       orderPort: 8080,
       paymentPort: 8081,
@@ -22,6 +23,7 @@ describe("the options of npm start", () => {
       ["--order-port", "9000", "--payment-port=9001", "--postgres-port", "9002"],
       { orderPort: 9000, paymentPort: 9001, postgresPort: 9002 },
     ],
+    [["--auth"], { auth: true }],
     [["--state", "/somewhere"], { state: "/somewhere" }],
     [["--help"], { help: true }],
   ])("understand %j", (parameters, expected) => {
@@ -47,7 +49,7 @@ describe("the options of npm start", () => {
   })
 
   it("are all in the help", () => {
-    for (const option of ["kafka", "fresh", "order-port", "payment-port", "postgres-port", "state", "help"]) {
+    for (const option of ["kafka", "auth", "fresh", "order-port", "payment-port", "postgres-port", "state", "help"]) {
       expect(usage).toContain(`--${option}`)
     }
   })

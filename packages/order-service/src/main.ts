@@ -18,11 +18,13 @@ import { Layer } from "effect"
 import { config } from "./config.js"
 import { OrdersRoutes } from "./http/OrdersRoutes.js"
 import { PageRoutes } from "./http/PageRoutes.js"
+import { TicketsRoutes } from "./http/TicketsRoutes.js"
 import { PaymentResultsConsumer } from "./messages/PaymentResultsConsumer.js"
 import * as Unanswered from "./messages/Unanswered.js"
 import { PushHub } from "./push/PushHub.js"
 import { orderSchema } from "./sql/migrations/orders.js"
 import { pushSchema } from "./sql/migrations/push.js"
+import { ticketSchema } from "./sql/migrations/tickets.js"
 import { Notifications } from "./sql/Notifications.js"
 
 const name = "order-service"
@@ -39,7 +41,7 @@ ServiceMain.run({
     Layer.mergeAll(
       HttpService.layer({
         api: OrderApi,
-        routes: Layer.merge(OrdersRoutes, PageRoutes(page)),
+        routes: Layer.mergeAll(OrdersRoutes, TicketsRoutes, PageRoutes(page)),
         upgradePaths: ["/ws"],
       }),
       PaymentResultsConsumer,
@@ -58,6 +60,7 @@ ServiceMain.run({
           idempotencySchema,
           orderSchema,
           pushSchema,
+          ticketSchema,
         ]),
       ),
     ),

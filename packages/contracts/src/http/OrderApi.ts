@@ -2,10 +2,12 @@ import { HttpApi, OpenApi } from "@effect/platform"
 import { Problems } from "./Errors.js"
 import { describeAsServed } from "./OpenApiDocument.js"
 import { OrdersApi } from "./OrdersApi.js"
+import { TicketsApi } from "./TicketsApi.js"
 
 /** The order service's HTTP API. */
 export const OrderApi = HttpApi.make("order-service")
   .add(OrdersApi)
+  .add(TicketsApi)
   .addError(Problems.Unauthorized)
   .addError(Problems.Forbidden)
   .addError(Problems.TooManyRequests)

@@ -6,6 +6,7 @@ import { Outbox } from "@tandem/messaging/Outbox"
 import { Effect, Layer, Redacted } from "effect"
 import { orderSchema } from "../../src/sql/migrations/orders.js"
 import { pushSchema } from "../../src/sql/migrations/push.js"
+import { ticketSchema } from "../../src/sql/migrations/tickets.js"
 import { Notifications } from "../../src/sql/Notifications.js"
 
 /** A database of the order service for one test. */
@@ -15,7 +16,7 @@ export const database = Layer.unwrapScoped(
       Effect.promise(() => createTestDatabase()),
       ({ drop }) => Effect.promise(() => drop()),
     )
-    const migrated = Layer.effectDiscard(migrate([messagingSchema, orderSchema, pushSchema]))
+    const migrated = Layer.effectDiscard(migrate([messagingSchema, orderSchema, pushSchema, ticketSchema]))
     return Layer.mergeAll(migrated, Notifications.layer, Outbox.layer).pipe(
       Layer.provideMerge(PgClient.layer({ url: Redacted.make(url), maxConnections: 20 })),
     )

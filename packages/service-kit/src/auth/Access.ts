@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http"
 import type { HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { NodeHttpServerRequest } from "@effect/platform-node"
-import { Context, Effect, Layer, Runtime } from "effect"
+import { Context, Effect, Either, Layer, Runtime } from "effect"
 import { type Problem, problemResponse } from "../ProblemDetails.js"
 import type { ServiceResponse } from "../ServiceResponse.js"
 import { anyone, type Caller } from "./Caller.js"
@@ -41,6 +41,8 @@ export class Access extends Context.Tag("@tandem/service-kit/auth/Access")<
     readonly caller: (request: HttpServerRequest.HttpServerRequest) => Caller
     /** The same for a request that is not Effect's yet. */
     readonly callerOf: (request: IncomingMessage) => Caller
+    /** Who makes a request that no gate has looked at, such as an upgrade; or why it is refused. */
+    readonly identify: (request: IncomingMessage) => Promise<Either.Either<Caller, Problem>>
   }
 >() {
   /** Of one service; the issuer's keys are asked for at once, so that a wrong address is told in the log and not by the first user. */
@@ -68,6 +70,10 @@ const make = (
       caller: () => anyone,
       callerOf: () => anyone,
       admit: quota && ((request, response) => quota(`address ${addressOf(request)}`, response)),
+      identify: async (request) => {
+        const refusal = quota?.(`address ${addressOf(request)}`, undefined)
+        return refusal === undefined ? Either.right(anyone) : Either.left(refusal)
+      },
     }
   }
 
@@ -94,7 +100,22 @@ const make = (
     }
   }
 
-  const callerOf = (request: IncomingMessage) => {
+  const admit = (request: IncomingMessage, response: ServiceResponse | undefined, guarded: boolean): Admission => {
+    const { authorization } = request.headers
+    const token = authorization === undefined ? undefined : bearer.exec(authorization)?.[1]
+    if (guarded && token !== undefined) {
+      const known = verifier.recall(token)
+      if (known !== undefined) return decide(request, response, known)
+    }
+    // Whom nobody vouches for yet is counted by address: also the verification of bad tokens is paid for.
+    const refusal = quota?.(`address ${addressOf(request)}`, response)
+    if (refusal !== undefined || !guarded) return refusal
+    if (token === undefined)
+      return unauthorized("This needs a token, in a header that begins with Authorization: Bearer.", "")
+    return verifier.verify(token).then((verdict) => decide(request, response, verdict))
+  }
+
+  const callerOf = (request: IncomingMessage): Caller => {
     const caller = callers.get(request)
     if (caller === undefined) throw new Error("a route asks for the caller, and its requests are not guarded")
     return caller
@@ -102,21 +123,12 @@ const make = (
 
   return {
     authenticates: true,
-    caller: (request) => callerOf(NodeHttpServerRequest.toIncomingMessage(request)),
+    admit,
     callerOf,
-    admit: (request, response, guarded) => {
-      const { authorization } = request.headers
-      const token = authorization === undefined ? undefined : bearer.exec(authorization)?.[1]
-      if (guarded && token !== undefined) {
-        const known = verifier.recall(token)
-        if (known !== undefined) return decide(request, response, known)
-      }
-      // Whom nobody vouches for yet is counted by address: also the verification of bad tokens is paid for.
-      const refusal = quota?.(`address ${addressOf(request)}`, response)
-      if (refusal !== undefined || !guarded) return refusal
-      if (token === undefined)
-        return unauthorized("This needs a token, in a header that begins with Authorization: Bearer.", "")
-      return verifier.verify(token).then((verdict) => decide(request, response, verdict))
+    caller: (request) => callerOf(NodeHttpServerRequest.toIncomingMessage(request)),
+    identify: async (request) => {
+      const refusal = await admit(request, undefined, true)
+      return refusal === undefined ? Either.right(callerOf(request)) : Either.left(refusal)
     },
   }
 }

@@ -3,6 +3,7 @@ import { OrderApi } from "@tandem/contracts/http/OrderApi"
 import { PaymentApi } from "@tandem/contracts/http/PaymentApi"
 import { type Stack, startStack } from "@tandem/dev-stack/Stack"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { WebSocket } from "ws"
 import { type Answer, call, eventually } from "../src/Client.js"
 
 const callers = ["nobody", "owner", "stranger", "operator"] as const
@@ -150,6 +151,27 @@ describe("who may do what", () => {
       const { status, headers } = await call("GET", url, undefined, as(bad))
       expect([status, headers.get("www-authenticate")]).toEqual([401, expect.stringContaining("Bearer")])
     }
+  })
+
+  it("a stream is opened by a ticket, once, and by nobody else", async () => {
+    const open = (query: string) =>
+      new Promise<number>((resolve) => {
+        const socket = new WebSocket(`${stack.orderUrl.replace("http", "ws")}/ws?${query}`)
+        socket.once("message", () => {
+          socket.close()
+          resolve(101)
+        })
+        socket.once("unexpected-response", (_request, response) => resolve(response.statusCode ?? 0))
+        socket.on("error", () => undefined)
+      })
+    const ticketOf = async (caller: CallerName) =>
+      String((await ask(caller, "POST", `${stack.orderUrl}/push-tickets`)).body["ticket"])
+    const ticket = await ticketOf("owner")
+    expect(await open(`userId=${owner}&after=0&ticket=${ticket}`)).toBe(101)
+    expect(await open(`userId=${owner}&after=0&ticket=${ticket}`)).toBe(401)
+    expect(await open(`userId=${owner}`)).toBe(401)
+    expect(await open(`userId=${owner}&ticket=${await ticketOf("stranger")}`)).toBe(404)
+    expect(await open(`userId=${owner}&ticket=${await ticketOf("operator")}`)).toBe(101)
   })
 
   it("documents, pages, health and metrics are everybody's", async () => {

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from "node:crypto"
+import { randomBytes } from "node:crypto"
 import { HttpApiBuilder } from "@effect/platform"
 import { SqlClient } from "@effect/sql"
 import { OrderApi } from "@tandem/contracts/http/OrderApi"
@@ -8,7 +8,7 @@ import { readCommand } from "@tandem/service-kit/Commands"
 import { json } from "@tandem/service-kit/Json"
 import { unavailable } from "@tandem/service-kit/Problems"
 import { Clock, Effect } from "effect"
-import { issue } from "../sql/PushTickets.js"
+import { hashOf, issue } from "../sql/PushTickets.js"
 
 /** Where auth is off nobody looks at a ticket; it is as valid as any for so long, in ms. */
 const symbolically = 30_000
@@ -33,6 +33,3 @@ export const TicketsRoutes = HttpApiBuilder.group(OrderApi, "tickets", (handlers
     )
   }),
 )
-
-/** What the database keeps of a ticket: who reads the database cannot listen. */
-export const hashOf = (ticket: string): Uint8Array => createHash("sha256").update(ticket).digest()

@@ -12,7 +12,7 @@ const maximumWaitingBytes = 1024 * 1024
 const closeGrace = 5_000
 
 /** The close codes of the contract, and RFC 6455's for what a stream cannot go on after: who connects again is told where it stands. */
-export const closeCodes = { tooSlow: 4008, shutdown: 1012, interrupted: 1011 } as const
+export const closeCodes = { expired: 4401, tooSlow: 4008, shutdown: 1012, interrupted: 1011 } as const
 
 /**
  * One open socket. A plain object, for there may be ten thousand. It sends each number once and in order: `last` is the number sent
@@ -21,6 +21,8 @@ export const closeCodes = { tooSlow: 4008, shutdown: 1012, interrupted: 1011 } a
 export class Connection {
   readonly userId: string
   readonly socket: WebSocket
+  /** When its credentials expire, ms since the epoch. */
+  readonly expiresAt: number
   /** The number that was sent last; −1 before the welcome. */
   last = -1
   /** The highest number that is known to exist. */
@@ -32,9 +34,10 @@ export class Connection {
   private waiting = 0
   private whenDrained: (() => void) | undefined
 
-  constructor(userId: string, socket: WebSocket) {
+  constructor(userId: string, socket: WebSocket, expiresAt = Number.POSITIVE_INFINITY) {
     this.userId = userId
     this.socket = socket
+    this.expiresAt = expiresAt
   }
 
   get open(): boolean {

@@ -1,13 +1,15 @@
+import type { SqlClient } from "@effect/sql"
 import type { SqlError } from "@effect/sql/SqlError"
 import type { OrderStatusChanged } from "@tandem/contracts/push/OrderStatusChanged"
+import { Access } from "@tandem/service-kit/auth/Access"
 import { NodeServer } from "@tandem/service-kit/NodeServer"
 import { Origins } from "@tandem/service-kit/Origins"
-import { Context, Data, Duration, Effect, FiberSet, Layer, Schedule } from "effect"
+import { Clock, Context, Data, Duration, Effect, FiberSet, Layer, Runtime, Schedule } from "effect"
 import type { WebSocket } from "ws"
 import { Notifications } from "../sql/Notifications.js"
 import { Connection, closeCodes } from "./Connection.js"
 import * as Handshake from "./Handshake.js"
-import type { PushRequest } from "./PushRequest.js"
+import { type Permit, permit } from "./StreamAccess.js"
 
 /** Where the sockets are opened. */
 export const pushPath = "/ws"
@@ -23,6 +25,9 @@ const maximumReads = 4
 
 /** How often the counters of all connected users are looked at: it heals lost hints and brings what other instances settled. */
 const healInterval = Duration.seconds(2)
+
+/** How long credentials may be expired before the sockets that they opened are closed. */
+const expiryInterval = Duration.seconds(1)
 
 /** How often a client must show that it is there. */
 const pingInterval = Duration.seconds(25)
@@ -47,7 +52,11 @@ export class PushHub extends Context.Tag("@tandem/order-service/PushHub")<
   }
 >() {
   /** On the service's own server; ending it closes every socket with 1012. */
-  static readonly layer: Layer.Layer<PushHub, never, NodeServer | Origins | Notifications> = Layer.scoped(
+  static readonly layer: Layer.Layer<
+    PushHub,
+    never,
+    NodeServer | Origins | Access | Notifications | SqlClient.SqlClient
+  > = Layer.scoped(
     PushHub,
     Effect.suspend(() => make),
   )
@@ -59,7 +68,9 @@ class Gone extends Data.TaggedError("Gone") {}
 const make = Effect.gen(function* () {
   const { server } = yield* NodeServer
   const origins = yield* Origins
+  const access = yield* Access
   const notifications = yield* Notifications
+  const runtime = yield* Effect.runtime<SqlClient.SqlClient>()
   const runReplay = yield* FiberSet.makeRuntime<never>()
   const reads = yield* Effect.makeSemaphore(maximumReads)
   const users = new Map<string, Set<Connection>>()
@@ -126,8 +137,8 @@ const make = Effect.gen(function* () {
       yield* catchUp(connection)
     })
 
-  const accept = (webSocket: WebSocket, { userId, after }: PushRequest) => {
-    const connection = new Connection(userId, webSocket)
+  const accept = (webSocket: WebSocket, { userId, expiresAt }: Permit, after: number | undefined) => {
+    const connection = new Connection(userId, webSocket, expiresAt)
     const mine = users.get(userId) ?? new Set()
     users.set(userId, mine.add(connection))
     webSocket.on("pong", () => {
@@ -185,6 +196,13 @@ const make = Effect.gen(function* () {
     }
   })
 
+  /** One look at all of them, for there may be ten thousand. */
+  const expire = Effect.map(Clock.currentTimeMillis, (now) => {
+    for (const mine of users.values()) {
+      for (const one of mine) if (one.expiresAt <= now) one.close(closeCodes.expired, "the token has expired")
+    }
+  })
+
   /** Everybody is told to come again, and has a moment to take it in. */
   const sayGoodbye = Effect.async<void>((resume) => {
     const done = () => {
@@ -199,11 +217,15 @@ const make = Effect.gen(function* () {
     if (users.size === 0) done()
   })
 
+  const authorize: Handshake.HandshakeOptions["authorize"] = (request, asked) =>
+    Runtime.runPromise(runtime)(Effect.either(permit(access, request, asked)))
+
   yield* Effect.acquireRelease(
-    Effect.sync(() => Handshake.listen({ server, origins, path: pushPath, accept })),
+    Effect.sync(() => Handshake.listen({ server, origins, path: pushPath, authorize, accept })),
     (stop) => Effect.zipRight(Effect.sync(stop), sayGoodbye),
   )
   yield* Effect.forkScoped(Effect.repeat(heal, Schedule.spaced(healInterval)))
+  yield* Effect.forkScoped(Effect.repeat(expire, Schedule.spaced(expiryInterval)))
   yield* Effect.forkScoped(Effect.schedule(ping, Schedule.spaced(pingInterval)))
   return { announce }
 })

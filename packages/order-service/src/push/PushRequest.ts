@@ -4,7 +4,10 @@ import { Either, Schema } from "effect"
 
 /** Whose frames are asked for, and after which number; live only when that is absent. */
 export interface PushRequest {
-  readonly userId: string
+  /** Undefined when nobody is named. */
+  readonly userId: string | undefined
+  /** What lets the caller in where he is asked who he is. */
+  readonly ticket: string | undefined
   readonly after: number | undefined
 }
 
@@ -13,9 +16,9 @@ const isUserId = Schema.is(UserId)
 /** Reads the query of a stream; what is wrong with it is named parameter by parameter. */
 export const read = (query: URLSearchParams): Either.Either<PushRequest, ReadonlyArray<InvalidField>> => {
   const errors: Array<InvalidField> = []
-  const [userId = "", ...otherUsers] = query.getAll("userId")
+  const [userId, ...otherUsers] = query.getAll("userId")
   if (otherUsers.length > 0) errors.push({ parameter: "userId", detail: "must be given once" })
-  else if (!isUserId(userId)) {
+  else if (userId !== undefined && !isUserId(userId)) {
     errors.push({ parameter: "userId", detail: "must be 1 to 64 letters, digits, underscores or hyphens" })
   }
   const [after, ...otherAfters] = query.getAll("after")
@@ -24,5 +27,7 @@ export const read = (query: URLSearchParams): Either.Either<PushRequest, Readonl
   else if (position !== undefined && !(/^(0|[1-9]\d*)$/.test(after ?? "") && Number.isSafeInteger(position))) {
     errors.push({ parameter: "after", detail: "must be a whole number, 0 or more" })
   }
-  return errors.length > 0 ? Either.left(errors) : Either.right({ userId, after: position })
+  const [ticket, ...otherTickets] = query.getAll("ticket")
+  if (otherTickets.length > 0) errors.push({ parameter: "ticket", detail: "must be given once" })
+  return errors.length > 0 ? Either.left(errors) : Either.right({ userId, ticket, after: position })
 }

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto"
 import { SqlClient, type SqlError } from "@effect/sql"
 import { Effect, Option } from "effect"
 
@@ -16,7 +17,10 @@ export interface TicketHolder {
   readonly expiresAt: number
 }
 
-/** Writes down a ticket by its SHA-256; answers until when it may be used. */
+/** What is kept of a ticket: who reads the database cannot listen. */
+export const hashOf = (ticket: string): Uint8Array => createHash("sha256").update(ticket).digest()
+
+/** Writes down a ticket by its hash; answers until when it may be used. */
 export const issue = (
   hash: Uint8Array,
   { userId, operator, expiresAt }: TicketHolder,

@@ -2,6 +2,7 @@ import { connect as connectTcp, type Socket } from "node:net"
 import type { Frame } from "@tandem/contracts/push/Frame"
 import { nextId } from "@tandem/messaging/Ids"
 import { transaction } from "@tandem/messaging/Transaction"
+import type { AuthOptions } from "@tandem/service-kit/auth/Access"
 import { NodeServer } from "@tandem/service-kit/NodeServer"
 import { Effect, Exit, Layer, Schedule, Scope } from "effect"
 import { WebSocket } from "ws"
@@ -9,11 +10,11 @@ import { PushHub } from "../../src/push/PushHub.js"
 import { type Notice, Notifications } from "../../src/sql/Notifications.js"
 
 /** A hub that listens on a port of its own; `stop` shuts it down as the service would. */
-export const startHub = (options: { readonly port?: number } = {}) =>
+export const startHub = (options: { readonly port?: number; readonly auth?: AuthOptions } = {}) =>
   Effect.gen(function* () {
     const scope = yield* Scope.make()
     yield* Effect.addFinalizer(() => Scope.close(scope, Exit.void))
-    const server = NodeServer.layer({ host: "127.0.0.1", port: options.port ?? 0, corsOrigins: [] })
+    const server = NodeServer.layer({ host: "127.0.0.1", port: 0, corsOrigins: [], ...options })
     const context = yield* Layer.buildWithScope(Layer.provideMerge(PushHub.layer, server), scope)
     const [hub, { port }] = yield* Effect.all([
       PushHub,

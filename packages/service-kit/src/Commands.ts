@@ -19,6 +19,7 @@ export type UnreadableCommand = InvalidRequest | MalformedJson | PayloadTooLarge
  *
  * - neither: {@link InvalidRequest} that names each missing parameter; fields that are wrong are all named
  * - both: fine when they agree, {@link InvalidRequest} when they differ
+ * - a body that names a field twice: {@link InvalidRequest}
  * - a body that is not `application/json`: {@link UnsupportedMediaType}; not JSON at all: {@link MalformedJson}
  * - a body over 64 KiB, whether its length is told or not: {@link PayloadTooLarge}, before it is read to the end
  *
@@ -34,8 +35,11 @@ export const readCommand = <A extends object, I>(
   const query = given(command.names, urlParams)
   const message = NodeHttpServerRequest.toIncomingMessage(request)
   if (!hasBody(message)) return decoded(command, query, "parameter")
-  return Effect.flatMap(readJson(message), (body) =>
-    Effect.flatMap(decoded(command, body, "pointer"), (fromBody) => {
+  return Effect.flatMap(readJson(message), ({ value, repeated }) =>
+    Effect.flatMap(decoded(command, value, "pointer"), (fromBody) => {
+      if (repeated.length > 0) {
+        return Effect.fail(invalidRequest(repeated.map((name) => ({ pointer: `/${name}`, detail: "is given twice" }))))
+      }
       const values = given(command.names, fromBody)
       const errors: ReadonlyArray<InvalidField> = Object.keys(query)
         .filter((name) => !Equal.equals(query[name], values[name]))

@@ -5,6 +5,7 @@ import { Effect, Either, Exit, Option, ParseResult, Schema, SchemaAST } from "ef
 import { invalidFields, invalidRequestDetail, type Place } from "./InvalidInput.js"
 import type { Problem } from "./ProblemDetails.js"
 import { hasBody, isJson, unsupportedDetail } from "./RequestBody.js"
+import { routing } from "./RouteTable.js"
 
 /** Decodes a request again, after its endpoint has refused it. */
 export interface EndpointTable {
@@ -43,7 +44,7 @@ const partOf = ({ ast }: Schema.Schema.All, place: Place): Part => ({
 export const make = <Id extends string, Groups extends HttpApiGroup.HttpApiGroup.Any, E, R>(
   api: HttpApi.HttpApi<Id, Groups, E, R>,
 ): EndpointTable => {
-  const endpoints = HttpLayerRouter.FindMyWay.make<Endpoint>()
+  const endpoints = HttpLayerRouter.FindMyWay.make<Endpoint>(routing)
   HttpApi.reflect(api, {
     onGroup: () => {},
     onEndpoint: ({ endpoint }) => {

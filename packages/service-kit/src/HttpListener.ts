@@ -12,6 +12,7 @@ import { NodeHttpServer } from "@effect/platform-node"
 import { type Cause, type Context, Effect, Exit, Option, type Scope } from "effect"
 import { Access } from "./auth/Access.js"
 import type { IsGuarded } from "./auth/GuardedRoutes.js"
+import { isChunked, readChunked } from "./ChunkedBody.js"
 import { DirectRoutes } from "./DirectRoutes.js"
 import { type Answer, answerHeaders } from "./idempotency/IdempotentWrites.js"
 import { maximumBodyBytes, maximumUriBytes } from "./Limits.js"
@@ -44,7 +45,7 @@ export const attach = <E>(
     const handler = <E1>(self: App<E1>) =>
       NodeHttpServer.makeHandler(self).pipe(
         Effect.locally(HttpMiddleware.currentTracerDisabledWhen, isUntraced),
-        // The last resort for a body that an endpoint reads by itself; the gate and `readCommand` answer 413.
+        // The last resort; the gates answer 413.
         Effect.provideService(HttpIncomingMessage.MaxBodySize, Option.some(FileSystem.Size(maximumBodyBytes))),
       )
     const answer = yield* handler(app)
@@ -52,6 +53,13 @@ export const attach = <E>(
       Effect.runSync(handler(faulted(cause)))(request, response)
 
     const serve = (request: IncomingMessage, response: ServiceResponse) => {
+      if (isChunked(request)) {
+        return readChunked(
+          request,
+          (whole) => answer(whole, response),
+          () => writeProblem(response, tooLarge),
+        )
+      }
       const taken = direct.take(request, callerOf)
       if (taken === undefined) return answer(request, response)
       taken((exit) =>
@@ -153,10 +161,10 @@ const refuse = (origins: Context.Tag.Service<Origins>, request: IncomingMessage)
   }
   const refusal = origins.refuse(request)
   if (refusal !== undefined) return refusal
-  return Number(request.headers["content-length"] ?? 0) > maximumBodyBytes
-    ? { kind: "payload-too-large", detail: `A body may have ${maximumBodyBytes} bytes at most.` }
-    : undefined
+  return Number(request.headers["content-length"] ?? 0) > maximumBodyBytes ? tooLarge : undefined
 }
+
+const tooLarge: Problem = { kind: "payload-too-large", detail: `A body may have ${maximumBodyBytes} bytes at most.` }
 
 /** Who offers HTTP/2 on a plain connection (`curl --http2`) is answered in HTTP/1.1, for an offer may be ignored. */
 const answerInHttp1 = (

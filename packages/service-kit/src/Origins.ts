@@ -57,8 +57,14 @@ export const make = ({ host, corsOrigins }: OriginOptions): Context.Tag.Service<
 
   const refuse = (request: IncomingMessage): Problem | undefined => {
     const { host: authority, origin, upgrade } = request.headers
-    if (authority === undefined) return { kind: "invalid-request", detail: "A request must have a Host header." }
-    if (names !== undefined && !names.has(nameOf(authority))) {
+    if (authority === undefined) {
+      // HTTP/1.0 knows none, and health checks speak it; no browser does.
+      if (request.httpVersion !== "1.0") {
+        return { kind: "invalid-request", detail: "A request must have a Host header." }
+      }
+    } else if (hosts(request) > 1) {
+      return { kind: "invalid-request", detail: "A request must have one Host header." }
+    } else if (names !== undefined && !names.has(nameOf(authority))) {
       return { kind: "forbidden", detail: "This service listens on loopback, and the Host header must say so." }
     }
     if (origin === undefined || (upgrade === undefined && safeMethods.has(request.method ?? ""))) return undefined
@@ -90,6 +96,16 @@ export const make = ({ host, corsOrigins }: OriginOptions): Context.Tag.Service<
   }
 
   return { refuse, corsHeaders, preflight }
+}
+
+/** How often `Host` was given; Node keeps the first and says nothing. */
+const hosts = ({ rawHeaders }: IncomingMessage): number => {
+  let count = 0
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]
+    if (name?.length === 4 && name.toLowerCase() === "host") count++
+  }
+  return count
 }
 
 /** The host without its port, in lower case. */

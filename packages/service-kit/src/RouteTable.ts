@@ -5,6 +5,9 @@ const methods = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const
 
 type Method = (typeof methods)[number] | "OPTIONS" | "*"
 
+/** How paths are told apart: as RFC 3986 does, but that one `/` at the end makes no difference. For everyone who looks a path up. */
+export const routing = { caseSensitive: true, ignoreDuplicateSlashes: false } as const
+
 /** Which methods each path knows; what turns a route that was not found into 404 or 405. */
 export interface RouteTable {
   /** The methods of a request target, in the form of an `Allow` header; undefined where nothing is. */
@@ -13,7 +16,7 @@ export interface RouteTable {
 
 /** A router that writes down the routes which are added to it, whoever adds them. */
 export const make = (): { readonly table: RouteTable; readonly layer: Layer.Layer<HttpLayerRouter.HttpRouter> } => {
-  const routes = HttpLayerRouter.FindMyWay.make<true>()
+  const routes = HttpLayerRouter.FindMyWay.make<true>(routing)
 
   const knows = (method: Method, target: string) => routes.find(method, target) !== undefined
 
@@ -52,7 +55,10 @@ export const make = (): { readonly table: RouteTable; readonly layer: Layer.Laye
     table: { allow },
     layer: Layer.effect(
       HttpLayerRouter.HttpRouter,
-      Effect.map(HttpLayerRouter.make, (router) => recording(router, "")),
+      HttpLayerRouter.make.pipe(
+        Effect.provideService(HttpLayerRouter.RouterConfig, routing),
+        Effect.map((router) => recording(router, "")),
+      ),
     ),
   }
 }

@@ -116,6 +116,22 @@ it.scopedLive("an offer of HTTP/2 is answered in HTTP/1.1, a whole target of our
   }),
 )
 
+it.scopedLive("a health check in HTTP/1.0 needs no Host, and a chunked body is the same as any", () =>
+  Effect.gen(function* () {
+    const { port } = yield* serve()
+    const check = answers(yield* converse(port, "GET /health/live HTTP/1.0\r\n\r\n"))
+    expect(check.map(({ status }) => status)).toEqual([200])
+    const head = `POST /parcels HTTP/1.1\r\n${host}\r\nContent-Type: application/json\r\n`
+    const body = '{"userId":"1","amount":5}'
+    const chunked = `${head}Transfer-Encoding: chunked\r\n\r\n5\r\n${body.slice(0, 5)}\r\n14\r\n${body.slice(5)}\r\n0\r\n\r\n`
+    const told = `${head}Connection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+    expect(answers(yield* converse(port, chunked + told)).map(({ status, text }) => [status, text])).toEqual([
+      [201, body],
+      [201, body],
+    ])
+  }),
+)
+
 it.scopedLive("an upgrade to a listed path is left to its owner", () =>
   Effect.gen(function* () {
     const { port, server } = yield* serve()

@@ -144,6 +144,20 @@ describe("who may do what", () => {
     expect((await ask("stranger", "POST", place(owner), headers)).status).toBe(403)
   })
 
+  it("a body in parts is the caller's as any other", async () => {
+    const inParts = async (caller: CallerName) => {
+      const body = new Blob([JSON.stringify({ userId: owner, amount: 1 })]).stream()
+      const init = {
+        method: "POST",
+        body,
+        duplex: "half",
+        headers: as(tokens[caller], { "content-type": "application/json" }),
+      }
+      return (await fetch(`${stack.orderUrl}/orders`, init)).status
+    }
+    expect([await inParts("nobody"), await inParts("owner"), await inParts("stranger")]).toEqual([401, 201, 403])
+  })
+
   it("a token that was changed is nobody's", async () => {
     const url = `${stack.orderUrl}/orders/${order}`
     const good = tokens.owner ?? ""

@@ -86,10 +86,13 @@ const listOrders = HttpApiEndpoint.get("listOrders", "/orders")
   .annotateContext(OpenApi.annotations({ identifier: "listOrders", summary: "List a user's orders, newest first" }))
 
 /** A command that the path says all of: a body, where there is one, is an empty object. */
-export const NoFields = Schema.Record({
-  key: Schema.String,
-  value: Schema.Never.annotations({ message: () => ({ message: "is unknown here", override: true }) }),
-}).annotations({ identifier: "NoFields", jsonSchema: { type: "object", additionalProperties: false } })
+export const NoFields = Schema.Record({ key: Schema.String, value: Schema.Unknown }).pipe(
+  Schema.filter((fields) => Object.keys(fields).length === 0, {
+    identifier: "NoFields",
+    message: () => "has an unknown field; none is known",
+    jsonSchema: { type: "object", additionalProperties: false },
+  }),
+)
 
 /** One entry of an order's history: the status that it took, and when. */
 export class HistoryEntry extends Schema.Class<HistoryEntry>("HistoryEntry")({

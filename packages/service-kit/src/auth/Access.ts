@@ -1,4 +1,4 @@
-import type { IncomingMessage } from "node:http"
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http"
 import type { HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { NodeHttpServerRequest } from "@effect/platform-node"
 import { Context, Effect, Either, Layer, Runtime } from "effect"
@@ -79,7 +79,8 @@ const make = (
 
   const keys = KeySet.make({ url: auth.jwksUrl, onFault })
   const verifier = TokenVerifier.make(auth, keys)
-  const callers = new WeakMap<IncomingMessage, Caller>()
+  // By the head, which a request keeps when its body is read before it is answered.
+  const callers = new WeakMap<IncomingHttpHeaders, Caller>()
   void keys.refresh()
 
   const decide = (
@@ -94,7 +95,7 @@ const make = (
         return { kind: "service-unavailable", detail: "Whether the token is good cannot be said at the moment." }
       case "Verified": {
         const { caller } = verdict
-        callers.set(request, caller)
+        callers.set(request.headers, caller)
         return caller._tag === "User" ? quota?.(`user ${caller.userId}`, response) : undefined
       }
     }
@@ -116,7 +117,7 @@ const make = (
   }
 
   const callerOf = (request: IncomingMessage): Caller => {
-    const caller = callers.get(request)
+    const caller = callers.get(request.headers)
     if (caller === undefined) throw new Error("a route asks for the caller, and its requests are not guarded")
     return caller
   }

@@ -1,15 +1,8 @@
 import { HttpApiBuilder, type HttpServerRequest } from "@effect/platform"
 import { SqlClient, type Statement } from "@effect/sql"
-import { Forbidden, InvalidRequest, NotFound, OrderAlreadySettled, OrderNotFound } from "@tandem/contracts/http/Errors"
+import { Forbidden, NotFound, OrderAlreadySettled, OrderNotFound } from "@tandem/contracts/http/Errors"
 import { OrderApi } from "@tandem/contracts/http/OrderApi"
-import {
-  type HistoryEntry,
-  NoFields,
-  type Order,
-  OrderHistory,
-  OrderPage,
-  PlaceOrder,
-} from "@tandem/contracts/http/OrdersApi"
+import { NoFields, type Order, OrderPage, PlaceOrder } from "@tandem/contracts/http/OrdersApi"
 import { PaymentRequested } from "@tandem/contracts/messages/PaymentRequested"
 import { paymentRequestsTopic } from "@tandem/contracts/messages/Topics"
 import { OrderId } from "@tandem/contracts/OrderId"
@@ -19,7 +12,9 @@ import { Outbox } from "@tandem/messaging/Outbox"
 import { Access } from "@tandem/service-kit/auth/Access"
 import { keyOwner, maySee, maySpend, ownerOf } from "@tandem/service-kit/auth/Caller"
 import { readCommand } from "@tandem/service-kit/Commands"
+import * as Cursor from "@tandem/service-kit/Cursor"
 import { DirectRoutes } from "@tandem/service-kit/DirectRoutes"
+import { versioned } from "@tandem/service-kit/ETag"
 import * as GroupCommit from "@tandem/service-kit/GroupCommit"
 import { fingerprint, idempotencyKey, type KeyedCommand } from "@tandem/service-kit/idempotency/IdempotencyKey"
 import {
@@ -35,13 +30,12 @@ import { unavailable } from "@tandem/service-kit/Problems"
 import { Array, Clock, Context, Effect, Either, Exit, Option, Schema, Tracer } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import { type Asking, askCancellation, askRefund } from "../domain/OrderCommands.js"
-import * as OrderCursor from "../domain/OrderCursor.js"
 import type { OrderState } from "../domain/OrderSaga.js"
 import { paymentRequests } from "../messages/OrderMessages.js"
 import { encodeRequest } from "../messages/Unanswered.js"
 import { type Asked, ask } from "../sql/Asks.js"
 import { createOrders, type NewOrder } from "../sql/CreateOrders.js"
-import { findHistory, findOrder, findOwner, listOrders } from "../sql/Orders.js"
+import { findHistory, findOrder, findOwner, listOrders, type VersionedHistory } from "../sql/Orders.js"
 
 /** How many orders a page holds when nobody says. */
 const defaultLimit = 50
@@ -160,40 +154,41 @@ export const OrdersRoutes = HttpApiBuilder.group(OrderApi, "orders", (handlers) 
       )
       .handle("getOrder", ({ path, request }) =>
         Effect.gen(function* () {
-          const order = Schema.is(OrderId)(path.id)
+          const found = Schema.is(OrderId)(path.id)
             ? yield* findOrder(path.id, ownerOf(caller(request)))
             : Option.none<Order>()
-          return yield* Effect.mapError(order, notFound)
+          const order = yield* Effect.mapError(found, notFound)
+          return versioned(request, order.version, order)
         }).pipe(withSql, unavailable),
       )
       .handle("getOrderHistory", ({ path, request }) =>
         Effect.gen(function* () {
-          const history = Schema.is(OrderId)(path.id)
+          const found = Schema.is(OrderId)(path.id)
             ? yield* findHistory(path.id, ownerOf(caller(request)))
-            : Option.none<ReadonlyArray<HistoryEntry>>()
-          const items = yield* Effect.mapError(history, notFound)
-          return new OrderHistory({ items }, { disableValidation: true })
+            : Option.none<VersionedHistory>()
+          const { version, items } = yield* Effect.mapError(found, notFound)
+          return versioned(request, version, { items })
         }).pipe(withSql, unavailable),
       )
       .handleRaw("cancelOrder", ({ path, request }) =>
         asking("POST /orders/:id/cancel", path.id, request, (order) => askCancellation(order, "CancelledByUser")),
       )
       .handleRaw("refundOrder", ({ path, request }) => asking("POST /orders/:id/refund", path.id, request, askRefund))
-      .handle("listOrders", ({ request, urlParams: { userId, status, limit = defaultLimit, cursor } }) =>
+      .handle("listOrders", ({ request, urlParams: { userId, status = "", limit = defaultLimit, cursor } }) =>
         Effect.gen(function* () {
           if (!maySee(caller(request), userId)) return yield* nothingHere()
-          const before = cursor === undefined || cursor === "" ? undefined : yield* readCursor(cursor)
+          const list = ["orders", userId, status]
+          const before = yield* Cursor.read(list, cursor, Option.liftPredicate(Schema.is(OrderId)))
           const orders = yield* listOrders({
             userId,
-            // One more than asked for tells whether another page follows.
             limit: limit + 1,
-            ...(status === undefined || status === "" ? {} : { status }),
+            ...(status === "" ? {} : { status }),
             ...(before === undefined ? {} : { before }),
           })
-          const items = orders.slice(0, limit)
-          const last = items.at(-1)
-          const next = orders.length > limit && last !== undefined ? OrderCursor.encode(last.id) : null
-          return new OrderPage({ items, next }, { disableValidation: true })
+          return new OrderPage(
+            Cursor.page(list, orders, limit, ({ id }) => id),
+            { disableValidation: true },
+          )
         }).pipe(withSql, unavailable),
       )
   }),
@@ -246,13 +241,3 @@ const notYours = () => new Forbidden({ detail: "An order is placed by its own us
 const nothingHere = () => new NotFound({ detail: "There is no such user's list." })
 
 const notFound = () => new OrderNotFound({ detail: "No order has this id." })
-
-const readCursor = (cursor: string) =>
-  Effect.mapError(
-    OrderCursor.decode(cursor),
-    () =>
-      new InvalidRequest({
-        detail: "The request is invalid.",
-        errors: [{ parameter: "cursor", detail: "must be the `next` of a page of orders" }],
-      }),
-  )

@@ -89,19 +89,29 @@ interface HistoryRow {
   readonly createdAt: Date
   readonly settledAt: Date | null
   readonly refundedAt: Date | null
+  readonly version: number
 }
 
-/** What happened to one order, oldest first; none when there is no such id, or it is not `owner`'s, if one is given. Its columns are its history (docs/adr/0004). */
+/** What happened to an order, oldest first, and the version that the order has by it. */
+export interface VersionedHistory {
+  readonly version: number
+  readonly items: ReadonlyArray<HistoryEntry>
+}
+
+/**
+ * What happened to one order; none when there is no such id, or it is not `owner`'s, if one is given. Its columns are its history
+ * (docs/adr/0004).
+ */
 export const findHistory = (
   id: string,
   owner?: string,
-): Effect.Effect<Option.Option<ReadonlyArray<HistoryEntry>>, SqlError.SqlError, SqlClient.SqlClient> =>
+): Effect.Effect<Option.Option<VersionedHistory>, SqlError.SqlError, SqlClient.SqlClient> =>
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const rows = yield* sql<HistoryRow>`
-      SELECT status, reason, created_at AS "createdAt", settled_at AS "settledAt", refunded_at AS "refundedAt"
+      SELECT status, reason, created_at AS "createdAt", settled_at AS "settledAt", refunded_at AS "refundedAt", version
       FROM orders WHERE id = ${id}::uuid ${ownedBy(sql, owner)}`
-    return Option.map(Option.fromNullable(rows[0]), history)
+    return Option.map(Option.fromNullable(rows[0]), (row) => ({ version: row.version, items: history(row) }))
   })
 
 const history = ({ status, reason, createdAt, settledAt, refundedAt }: HistoryRow): ReadonlyArray<HistoryEntry> => {

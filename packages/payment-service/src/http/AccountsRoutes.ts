@@ -1,7 +1,7 @@
 import { HttpApiBuilder } from "@effect/platform"
 import { SqlClient } from "@effect/sql"
 import { type Account, TopUp, TransferPage } from "@tandem/contracts/http/AccountsApi"
-import { AccountNotFound, Forbidden, FundingLimitExceeded, InvalidRequest } from "@tandem/contracts/http/Errors"
+import { AccountNotFound, Forbidden, FundingLimitExceeded } from "@tandem/contracts/http/Errors"
 import { PaymentApi } from "@tandem/contracts/http/PaymentApi"
 import { type PlainCommand, readPlainCommand } from "@tandem/contracts/PlainCommand"
 import { UserId } from "@tandem/contracts/UserId"
@@ -9,7 +9,9 @@ import { nextId } from "@tandem/messaging/Ids"
 import { Access, insufficientScope } from "@tandem/service-kit/auth/Access"
 import { canFund, keyOwner, mayFund, ownerOf, scopes } from "@tandem/service-kit/auth/Caller"
 import { readCommand } from "@tandem/service-kit/Commands"
+import * as Cursor from "@tandem/service-kit/Cursor"
 import { DirectRoutes } from "@tandem/service-kit/DirectRoutes"
+import { versioned } from "@tandem/service-kit/ETag"
 import * as GroupCommit from "@tandem/service-kit/GroupCommit"
 import { fingerprint, idempotencyKey, type KeyedCommand } from "@tandem/service-kit/idempotency/IdempotencyKey"
 import {
@@ -22,7 +24,6 @@ import {
 import { unavailable } from "@tandem/service-kit/Problems"
 import { Clock, Effect, Either, Option, Schema } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
-import * as TransferCursor from "../domain/TransferCursor.js"
 import { findAccount } from "../sql/Accounts.js"
 import { type ToppedUp, topUp } from "../sql/TopUps.js"
 import { listTransfers } from "../sql/Transfers.js"
@@ -97,29 +98,28 @@ export const AccountsRoutes = HttpApiBuilder.group(PaymentApi, "accounts", (hand
       )
       .handle("getAccount", ({ path, request }) =>
         Effect.gen(function* () {
-          const account = Schema.is(UserId)(path.userId)
+          const found = Schema.is(UserId)(path.userId)
             ? yield* findAccount(path.userId, ownerOf(caller(request)))
             : Option.none<Account>()
-          return yield* Effect.mapError(account, noAccount)
+          const account = yield* Effect.mapError(found, noAccount)
+          return versioned(request, account.version, account)
         }).pipe(withSql, unavailable),
       )
       .handle("listTransfers", ({ path: { userId }, request, urlParams: { limit = defaultLimit, cursor } }) =>
         Effect.gen(function* () {
-          const before = cursor === undefined || cursor === "" ? undefined : yield* readCursor(cursor)
+          const list = ["transfers", userId]
+          const before = yield* Cursor.read(list, cursor, accountVersion)
           if (!Schema.is(UserId)(userId)) return yield* noAccount()
           const owner = ownerOf(caller(request))
           const transfers = yield* listTransfers({
             userId,
             owner,
-            // One more than asked for tells whether another page follows.
             limit: limit + 1,
             ...(before === undefined ? {} : { before }),
           })
           // An account has been topped up at least once, so that only one with nothing to show need be asked after.
           if (transfers.length === 0) yield* Effect.mapError(yield* findAccount(userId, owner), noAccount)
-          const items = transfers.slice(0, limit)
-          const last = items.at(-1)
-          const next = transfers.length > limit && last !== undefined ? TransferCursor.encode(last.version) : null
+          const { items, next } = Cursor.page(list, transfers, limit, ({ version }) => String(version))
           return new TransferPage({ items: items.map(({ transfer }) => transfer), next }, { disableValidation: true })
         }).pipe(withSql, unavailable),
       )
@@ -141,12 +141,10 @@ const toppedUp = ({ account, created }: ToppedUp): KeptResponse => ({
   body: JSON.stringify(account),
 })
 
-const readCursor = (cursor: string) =>
-  Effect.mapError(
-    TransferCursor.decode(cursor),
-    () =>
-      new InvalidRequest({
-        detail: "The request is invalid.",
-        errors: [{ parameter: "cursor", detail: "must be the `next` of a page of transfers" }],
-      }),
+/** The position in a cursor of transfers: the account's version that the last of them led to. */
+const accountVersion = (position: string): Option.Option<number> =>
+  Option.some(position).pipe(
+    Option.filter((text) => /^[1-9][0-9]{0,15}$/.test(text)),
+    Option.map(Number),
+    Option.filter((version) => Number.isSafeInteger(version)),
   )

@@ -21,8 +21,23 @@ export const paymentTimeout: Config.Config<Duration.Duration> = Config.duration(
   ),
 )
 
+/** How long users may read what they were told. */
+export const notificationRetention: Config.Config<Duration.Duration> = Config.duration("NOTIFICATION_RETENTION").pipe(
+  Config.validate({
+    message: "must be a minute at least",
+    validation: (kept) => Duration.greaterThanOrEqualTo(kept, "1 minute"),
+  }),
+  Config.withDefault(Duration.days(30)),
+  Config.withDescription("Order service: how long notifications are kept, 10,000 of each user at most"),
+)
+
 /** What the page is told. */
 export type PageConfig = Config.Config.Success<typeof PageConfig>
 
 /** Everything that the order service is told from outside. */
-export const config = Config.all({ service: ServiceConfig.make({ port: 8080 }), page: PageConfig, paymentTimeout })
+export const config = Config.all({
+  service: ServiceConfig.make({ port: 8080 }),
+  page: PageConfig,
+  paymentTimeout,
+  notificationRetention,
+})

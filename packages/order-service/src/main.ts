@@ -16,15 +16,19 @@ import type { ServiceConfig } from "@tandem/service-kit/ServiceConfig"
 import * as ServiceMain from "@tandem/service-kit/ServiceMain"
 import { Layer } from "effect"
 import { config } from "./config.js"
+import { NotificationsRoutes } from "./http/NotificationsRoutes.js"
 import { OrdersRoutes } from "./http/OrdersRoutes.js"
 import { PageRoutes } from "./http/PageRoutes.js"
+import { StreamRoutes } from "./http/StreamRoutes.js"
 import { TicketsRoutes } from "./http/TicketsRoutes.js"
 import { PaymentResultsConsumer } from "./messages/PaymentResultsConsumer.js"
 import * as Unanswered from "./messages/Unanswered.js"
+import { Instances } from "./push/Instances.js"
 import { PushHub } from "./push/PushHub.js"
 import { orderSchema } from "./sql/migrations/orders.js"
 import { pushSchema } from "./sql/migrations/push.js"
 import { ticketSchema } from "./sql/migrations/tickets.js"
+import * as NotificationRetention from "./sql/NotificationRetention.js"
 import { Notifications } from "./sql/Notifications.js"
 
 const name = "order-service"
@@ -37,22 +41,33 @@ const broker = ({ brokerUrl, kafkaClient }: ServiceConfig) =>
 ServiceMain.run({
   name,
   config,
-  app: ({ service, page, paymentTimeout }) =>
+  app: ({ service, page, paymentTimeout, notificationRetention }) =>
     Layer.mergeAll(
       HttpService.layer({
         api: OrderApi,
-        routes: Layer.mergeAll(OrdersRoutes, TicketsRoutes, PageRoutes(page)),
+        routes: Layer.mergeAll(OrdersRoutes, NotificationsRoutes, StreamRoutes, TicketsRoutes, PageRoutes(page)),
         upgradePaths: ["/ws"],
       }),
       PaymentResultsConsumer,
       Unanswered.layer(paymentTimeout),
       Relay.layer(),
-      Database.maintained(Layer.merge(Retention.layer({ inbox: service.inboxRetention }), IdempotencyRetention.layer)),
+      Database.maintained(
+        Layer.mergeAll(
+          Retention.layer({ inbox: service.inboxRetention }),
+          IdempotencyRetention.layer,
+          NotificationRetention.layer(notificationRetention),
+        ),
+      ),
       Topics.layer(topics),
       BrokerHealth.layer,
     ).pipe(
       Layer.provide(Layer.merge(Outbox.layer, PushHub.layer)),
-      Layer.provide(Notifications.layer),
+      Layer.provide(
+        Layer.merge(
+          Notifications.layer,
+          Instances.layer({ url: service.databaseUrl, applicationName: `${name}, between instances` }),
+        ),
+      ),
       Layer.provide(broker(service)),
       Layer.provide(
         Database.layer({ url: service.databaseUrl, applicationName: name, maxConnections: service.databasePoolSize }, [

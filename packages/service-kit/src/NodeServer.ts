@@ -40,6 +40,11 @@ export class NodeServer extends Context.Tag("@tandem/service-kit/NodeServer")<
   NodeServer,
   {
     readonly server: Server<typeof IncomingMessage, typeof ServiceResponse>
+    /**
+     * Has this done when a shutdown begins, before anything is waited for: the place to end responses that would otherwise never end, such
+     * as streams. For as long as the scope.
+     */
+    readonly beforeDrain: (farewell: Effect.Effect<void>) => Effect.Effect<void, never, Scope.Scope>
     /** Listens for as long as the scope; its end stops accepting and waits up to 5 s for the requests under way. */
     readonly listen: Effect.Effect<AddressInfo, CannotListen, Scope.Scope>
   }
@@ -90,9 +95,19 @@ const make = ({ host, port }: NodeServerOptions) =>
     })
     server.on("clientError", refuseUnparsed)
 
-    const drain = Effect.async<void>((resume) => {
+    const farewells = new Set<Effect.Effect<void>>()
+    const beforeDrain = (farewell: Effect.Effect<void>) =>
+      Effect.acquireRelease(
+        Effect.sync(() => farewells.add(farewell)),
+        () => Effect.sync(() => farewells.delete(farewell)),
+      ).pipe(Effect.asVoid)
+
+    const stopAccepting = Effect.sync(() => {
       closing = true
       server.close()
+    })
+
+    const drain = Effect.async<void>((resume) => {
       for (const response of underWay) response.last = true
       if (underWay.size === 0) resume(Effect.void)
       else whenDrained = () => resume(Effect.void)
@@ -121,5 +136,10 @@ const make = ({ host, port }: NodeServerOptions) =>
       })
     })
 
-    return { server, listen: Effect.acquireRelease(open, () => drain) }
+    const shutDown = Effect.zipRight(
+      stopAccepting,
+      Effect.suspend(() => Effect.all(farewells, { discard: true, concurrency: "unbounded" })),
+    ).pipe(Effect.zipRight(drain))
+
+    return { server, beforeDrain, listen: Effect.acquireRelease(open, () => shutDown) }
   })

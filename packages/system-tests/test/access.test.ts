@@ -37,6 +37,7 @@ const table: Readonly<Record<string, Row>> = {
     of: ({ order }) => order,
     expected: { nobody: 401, owner: 202, stranger: 404, operator: 202 },
   },
+  "GET /notifications": { of: ({ owner }) => `?userId=${owner}`, expected: reading },
   // Everybody's ticket is his own.
   "POST /push-tickets": { of: () => "", expected: { nobody: 401, owner: 201, stranger: 201, operator: 201 } },
   "POST /accounts": {

@@ -1,5 +1,6 @@
 import { HttpApi, OpenApi } from "@effect/platform"
 import { Problems } from "./Errors.js"
+import { NotificationsApi } from "./NotificationsApi.js"
 import { describeAsServed } from "./OpenApiDocument.js"
 import { OrdersApi } from "./OrdersApi.js"
 import { TicketsApi } from "./TicketsApi.js"
@@ -7,6 +8,7 @@ import { TicketsApi } from "./TicketsApi.js"
 /** The order service's HTTP API. */
 export const OrderApi = HttpApi.make("order-service")
   .add(OrdersApi)
+  .add(NotificationsApi)
   .add(TicketsApi)
   .addError(Problems.Unauthorized)
   .addError(Problems.Forbidden)

@@ -1,6 +1,7 @@
+import type { Frame } from "@tandem/contracts/push/Frame"
 import type { OrderStatusChanged } from "@tandem/contracts/push/OrderStatusChanged"
 import type { Welcome } from "@tandem/contracts/push/Welcome"
-import type { WebSocket } from "ws"
+import type { Permit } from "./StreamAccess.js"
 
 /** A client that lets so many live frames wait is too slow to be kept. */
 const maximumWaitingFrames = 1_000
@@ -15,12 +16,11 @@ const closeGrace = 5_000
 export const closeCodes = { expired: 4401, tooSlow: 4008, shutdown: 1012, interrupted: 1011 } as const
 
 /**
- * One open socket. A plain object, for there may be ten thousand. It sends each number once and in order: `last` is the number sent
- * last, `target` the highest one that is known to exist. A frame that is not the next one is not kept: the table has it.
+ * One open stream, over WebSocket or SSE. A plain object, for there may be ten thousand. It sends each number once and in order: `last`
+ * is the number sent last, `target` the highest one that is known to exist. A frame that is not the next one is not kept: the table has it.
  */
-export class Connection {
+export abstract class Connection {
   readonly userId: string
-  readonly socket: WebSocket
   /** When its credentials expire, ms since the epoch. */
   readonly expiresAt: number
   /** The number that was sent last; −1 before the welcome. */
@@ -29,24 +29,32 @@ export class Connection {
   target = 0
   /** Somebody reads the table for this connection; live frames only raise the target meanwhile. */
   replaying = true
-  /** It has answered since the last ping. */
-  alive = true
   private waiting = 0
   private whenDrained: (() => void) | undefined
 
-  constructor(userId: string, socket: WebSocket, expiresAt = Number.POSITIVE_INFINITY) {
+  constructor({ userId, expiresAt = Number.POSITIVE_INFINITY }: Permit) {
     this.userId = userId
-    this.socket = socket
     this.expiresAt = expiresAt
   }
 
-  get open(): boolean {
-    return this.socket.readyState === this.socket.OPEN
-  }
+  /** Whether something can be sent. */
+  abstract get open(): boolean
+  /** Bytes that were sent and wait in this process. */
+  protected abstract get unsent(): number
+  /** Sends one frame, and calls back once it is with the kernel. */
+  protected abstract transmit(type: Frame["type"], seq: number, text: string, sent: () => void): void
+  /** Says goodbye, with a reason where the protocol has words for it. */
+  protected abstract end(code: number, reason: string): void
+  /** Looks whether the client is still there; ends the connection when it is not. */
+  abstract ping(): void
+  /** Ends it at once. */
+  abstract terminate(): void
+  /** Calls back once, when it has ended, however. */
+  abstract onEnd(callback: () => void): void
 
   welcome(frame: Welcome): void {
     this.last = frame.seq
-    this.write(JSON.stringify(frame))
+    this.write(frame.type, frame.seq, JSON.stringify(frame))
   }
 
   /** A live frame: sent when it is the next one. False when the table must be read first. */
@@ -56,9 +64,9 @@ export class Connection {
     if (this.replaying) return true
     if (seq !== this.last + 1) return false
     this.last = seq
-    this.write(text)
+    this.write("order-status-changed", seq, text)
     // A frame counts as waiting until the next tick, so a burst alone says nothing: the kernel must have refused some of it.
-    const unsent = this.socket.bufferedAmount
+    const { unsent } = this
     if (unsent > maximumWaitingBytes || (unsent > 0 && this.waiting > maximumWaitingFrames)) {
       this.close(closeCodes.tooSlow, "too slow")
     }
@@ -71,12 +79,12 @@ export class Connection {
     for (const frame of frames) {
       if (frame.seq !== this.last + 1) return false
       this.last = frame.seq
-      this.write(JSON.stringify(frame))
+      this.write(frame.type, frame.seq, JSON.stringify(frame))
     }
     return this.last >= first
   }
 
-  /** Calls back once everything written is with the kernel, or the socket is gone. Answers how to take the call back. */
+  /** Calls back once everything written is with the kernel, or the client is gone. Answers how to take the call back. */
   onDrained(callback: () => void): () => void {
     if (this.waiting === 0 || !this.open) callback()
     else this.whenDrained = callback
@@ -88,28 +96,28 @@ export class Connection {
   /** The code first, for a client sees it only when it reads on; then, after a grace, the end. */
   close(code: number, reason: string): void {
     if (!this.open) return
-    this.socket.close(code, reason)
+    this.end(code, reason)
     this.terminateSoon()
   }
 
-  /** Ends a socket that is closing, should the client take longer than the grace to say goodbye. */
-  terminateSoon(): void {
-    setTimeout(() => this.socket.terminate(), closeGrace).unref()
+  /** Ends a connection that is closing, should the client take longer than the grace to say goodbye. */
+  protected terminateSoon(): void {
+    setTimeout(() => this.terminate(), closeGrace).unref()
   }
 
-  /** The socket is gone: nobody is to wait for it. */
+  /** The client is gone: nobody is to wait for it. */
   gone(): void {
     this.waiting = 0
     this.drained()
   }
 
-  private write(text: string): void {
+  private write(type: Frame["type"], seq: number, text: string): void {
     if (!this.open) return
     this.waiting++
-    this.socket.send(text, this.written)
+    this.transmit(type, seq, text, this.sent)
   }
 
-  private readonly written = () => {
+  private readonly sent = () => {
     if (this.waiting > 0) this.waiting--
     if (this.waiting === 0) this.drained()
   }

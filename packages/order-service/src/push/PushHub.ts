@@ -5,11 +5,12 @@ import { Access } from "@tandem/service-kit/auth/Access"
 import { NodeServer } from "@tandem/service-kit/NodeServer"
 import { Origins } from "@tandem/service-kit/Origins"
 import { Clock, Context, Data, Duration, Effect, FiberSet, Layer, Runtime, Schedule } from "effect"
-import type { WebSocket } from "ws"
 import { Notifications } from "../sql/Notifications.js"
-import { Connection, closeCodes } from "./Connection.js"
+import { type Connection, closeCodes } from "./Connection.js"
 import * as Handshake from "./Handshake.js"
-import { type Permit, permit } from "./StreamAccess.js"
+import { Instances } from "./Instances.js"
+import { permit } from "./StreamAccess.js"
+import { WebSocketConnection } from "./WebSocketConnection.js"
 
 /** Where the sockets are opened. */
 export const pushPath = "/ws"
@@ -41,21 +42,26 @@ const untilRead = Schedule.jittered(
 )
 
 /**
- * The users' open WebSockets of this instance. Each gets a welcome, then everything above the position that it named, out of the
+ * The users' open streams of this instance, WebSocket and SSE alike. Each gets a welcome, then everything above the position that it named, out of the
  * table, then what happens, each number once and in order. A live frame is a hint: when it is not the next one, the table is read.
  */
 export class PushHub extends Context.Tag("@tandem/order-service/PushHub")<
   PushHub,
   {
-    /** Tells the users' sockets what was just committed. Never waits, never fails: a hint that is lost is healed within 2 s. */
+    /**
+     * Tells the users' streams, here and on all other instances, what was just committed. Never waits, never fails: a hint that is lost is
+     * healed within 2 s.
+     */
     readonly announce: (frames: ReadonlyArray<OrderStatusChanged>) => Effect.Effect<void>
+    /** Gives a stream that was just opened what it asks for: everything above `after`, then what happens; only the latter when it is absent. */
+    readonly accept: (connection: Connection, after: number | undefined) => void
   }
 >() {
-  /** On the service's own server; ending it closes every socket with 1012. */
+  /** On the service's own server. A shutdown closes every socket with 1012, and ends every event stream. */
   static readonly layer: Layer.Layer<
     PushHub,
     never,
-    NodeServer | Origins | Access | Notifications | SqlClient.SqlClient
+    NodeServer | Origins | Access | Notifications | Instances | SqlClient.SqlClient
   > = Layer.scoped(
     PushHub,
     Effect.suspend(() => make),
@@ -66,7 +72,8 @@ export class PushHub extends Context.Tag("@tandem/order-service/PushHub")<
 class Gone extends Data.TaggedError("Gone") {}
 
 const make = Effect.gen(function* () {
-  const { server } = yield* NodeServer
+  const { server, beforeDrain } = yield* NodeServer
+  const instances = yield* Instances
   const origins = yield* Origins
   const access = yield* Access
   const notifications = yield* Notifications
@@ -75,6 +82,7 @@ const make = Effect.gen(function* () {
   const reads = yield* Effect.makeSemaphore(maximumReads)
   const users = new Map<string, Set<Connection>>()
   let whenEmpty: (() => void) | undefined
+  let leaving = false
   /** Fails only when the socket is gone, and nobody waits for the answer. */
   const retried = <A>(connection: Connection, read: Effect.Effect<A, SqlError>) =>
     reads
@@ -137,32 +145,29 @@ const make = Effect.gen(function* () {
       yield* catchUp(connection)
     })
 
-  const accept = (webSocket: WebSocket, { userId, expiresAt }: Permit, after: number | undefined) => {
-    const connection = new Connection(userId, webSocket, expiresAt)
+  const accept = (connection: Connection, after: number | undefined) => {
+    const { userId } = connection
     const mine = users.get(userId) ?? new Set()
     users.set(userId, mine.add(connection))
-    webSocket.on("pong", () => {
-      connection.alive = true
-    })
-    // A message that is too large: 1009 is on its way. Ending the socket at once would take it back from a client that still sends.
-    webSocket.on("error", () => connection.terminateSoon())
-    webSocket.on("close", () => {
+    connection.onEnd(() => {
       mine.delete(connection)
       if (mine.size === 0 && users.get(userId) === mine) users.delete(userId)
       connection.gone()
       if (users.size === 0) whenEmpty?.()
     })
-    run(connection, begin(connection, after))
+    if (leaving) connection.close(closeCodes.shutdown, "the service restarts")
+    else run(connection, begin(connection, after))
+  }
+
+  const offer = (userId: string, seq: number, text: string) => {
+    for (const connection of users.get(userId) ?? []) if (!connection.offer(seq, text)) startCatchUp(connection)
   }
 
   const announce = (frames: ReadonlyArray<OrderStatusChanged>) =>
     Effect.sync(() => {
-      for (const frame of frames) {
-        const mine = users.get(frame.userId)
-        if (mine === undefined) continue
-        const text = JSON.stringify(frame)
-        for (const connection of mine) if (!connection.offer(frame.seq, text)) startCatchUp(connection)
-      }
+      const hints = frames.map((frame) => ({ userId: frame.userId, seq: frame.seq, text: JSON.stringify(frame) }))
+      for (const { userId, seq, text } of hints) offer(userId, seq, text)
+      instances.tell(hints)
     })
 
   let blind = false
@@ -187,13 +192,7 @@ const make = Effect.gen(function* () {
   )
 
   const ping = Effect.sync(() => {
-    for (const mine of users.values()) {
-      for (const connection of mine) {
-        if (!connection.alive) connection.socket.terminate()
-        connection.alive = false
-        if (connection.open) connection.socket.ping()
-      }
-    }
+    for (const mine of users.values()) for (const one of mine) one.ping()
   })
 
   /** One look at all of them, for there may be ten thousand. */
@@ -205,9 +204,10 @@ const make = Effect.gen(function* () {
 
   /** Everybody is told to come again, and has a moment to take it in. */
   const sayGoodbye = Effect.async<void>((resume) => {
+    leaving = true
     const done = () => {
       clearTimeout(timer)
-      for (const mine of users.values()) for (const one of mine) one.socket.terminate()
+      for (const mine of users.values()) for (const one of mine) one.terminate()
       resume(Effect.void)
     }
     // A timer of Node's, for a finalizer cannot be interrupted by one of Effect's.
@@ -221,11 +221,22 @@ const make = Effect.gen(function* () {
     Runtime.runPromise(runtime)(Effect.either(permit(access, request, asked)))
 
   yield* Effect.acquireRelease(
-    Effect.sync(() => Handshake.listen({ server, origins, path: pushPath, authorize, accept })),
-    (stop) => Effect.zipRight(Effect.sync(stop), sayGoodbye),
+    Effect.sync(() =>
+      Handshake.listen({
+        server,
+        origins,
+        path: pushPath,
+        authorize,
+        accept: (socket, allowed, after) => accept(new WebSocketConnection(socket, allowed), after),
+      }),
+    ),
+    (stop) => Effect.sync(stop),
   )
+  yield* beforeDrain(sayGoodbye)
+  // Whoever has been deaf for a while may have missed something.
+  yield* instances.listen({ onHint: offer, onReady: heal })
   yield* Effect.forkScoped(Effect.repeat(heal, Schedule.spaced(healInterval)))
   yield* Effect.forkScoped(Effect.repeat(expire, Schedule.spaced(expiryInterval)))
   yield* Effect.forkScoped(Effect.schedule(ping, Schedule.spaced(pingInterval)))
-  return { announce }
+  return { announce, accept }
 })

@@ -13,8 +13,14 @@ export interface PushRequest {
 
 const isUserId = Schema.is(UserId)
 
-/** Reads the query of a stream; what is wrong with it is named parameter by parameter. */
-export const read = (query: URLSearchParams): Either.Either<PushRequest, ReadonlyArray<InvalidField>> => {
+/**
+ * Reads the query of a stream; what is wrong with it is named parameter by parameter. A `Last-Event-ID`, which a browser sends when it connects
+ * again, wins over `after`.
+ */
+export const read = (
+  query: URLSearchParams,
+  lastEventId?: string | ReadonlyArray<string>,
+): Either.Either<PushRequest, ReadonlyArray<InvalidField>> => {
   const errors: Array<InvalidField> = []
   const [userId, ...otherUsers] = query.getAll("userId")
   if (otherUsers.length > 0) errors.push({ parameter: "userId", detail: "must be given once" })
@@ -22,12 +28,19 @@ export const read = (query: URLSearchParams): Either.Either<PushRequest, Readonl
     errors.push({ parameter: "userId", detail: "must be 1 to 64 letters, digits, underscores or hyphens" })
   }
   const [after, ...otherAfters] = query.getAll("after")
-  const position = after === undefined || after === "" ? undefined : Number(after)
+  const position = after === undefined || after === "" ? undefined : positionOf(after)
   if (otherAfters.length > 0) errors.push({ parameter: "after", detail: "must be given once" })
-  else if (position !== undefined && !(/^(0|[1-9]\d*)$/.test(after ?? "") && Number.isSafeInteger(position))) {
+  else if (position !== undefined && Number.isNaN(position)) {
     errors.push({ parameter: "after", detail: "must be a whole number, 0 or more" })
+  }
+  const last = lastEventId === undefined || lastEventId === "" ? undefined : positionOf(String(lastEventId))
+  if (last !== undefined && Number.isNaN(last)) {
+    errors.push({ parameter: "Last-Event-ID", detail: "must be a whole number, 0 or more" })
   }
   const [ticket, ...otherTickets] = query.getAll("ticket")
   if (otherTickets.length > 0) errors.push({ parameter: "ticket", detail: "must be given once" })
-  return errors.length > 0 ? Either.left(errors) : Either.right({ userId, ticket, after: position })
+  return errors.length > 0 ? Either.left(errors) : Either.right({ userId, ticket, after: last ?? position })
 }
+
+const positionOf = (text: string): number =>
+  /^(0|[1-9]\d*)$/.test(text) && Number.isSafeInteger(Number(text)) ? Number(text) : Number.NaN

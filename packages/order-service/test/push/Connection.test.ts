@@ -2,7 +2,7 @@ import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { afterEach, describe, expect, it } from "vitest"
 import { type WebSocket, WebSocketServer } from "ws"
-import { Connection } from "../../src/push/Connection.js"
+import { WebSocketConnection } from "../../src/push/WebSocketConnection.js"
 import { handshake, speak } from "./hub.js"
 
 const ends: Array<() => void> = []
@@ -37,7 +37,7 @@ const clogged = async (): Promise<WebSocket> => {
 }
 
 const live = (socket: WebSocket) => {
-  const connection = new Connection("1", socket)
+  const connection = new WebSocketConnection(socket, { userId: "1", expiresAt: undefined })
   connection.last = 0
   connection.replaying = false
   return connection

@@ -4,6 +4,7 @@ import { PgClient } from "@effect/sql-pg"
 import { createTestDatabase } from "@tandem/dev-stack/TestPostgres"
 import { migrate } from "@tandem/messaging/Migrations"
 import { Context, Effect, Layer, Redacted } from "effect"
+import { Instances } from "../../src/push/Instances.js"
 import { pushSchema } from "../../src/sql/migrations/push.js"
 import { Notifications } from "../../src/sql/Notifications.js"
 
@@ -18,13 +19,13 @@ export class DatabaseLink extends Context.Tag("test/DatabaseLink")<
     readonly attempts: () => number
     /** Runs on connections that the cut does not concern, as another instance of the service would. */
     readonly elsewhere: <A, E>(
-      effect: Effect.Effect<A, E, Notifications | PgClient.PgClient | SqlClient.SqlClient>,
+      effect: Effect.Effect<A, E, Notifications | Instances | PgClient.PgClient | SqlClient.SqlClient>,
     ) => Effect.Effect<A, E>
   }
 >() {}
 
 const over = (url: string) =>
-  Notifications.layer.pipe(
+  Layer.merge(Notifications.layer, Instances.none).pipe(
     Layer.provideMerge(PgClient.layer({ url: Redacted.make(url), maxConnections: 4 })),
     Layer.orDie,
   )

@@ -6,16 +6,23 @@ import type { AuthOptions } from "@tandem/service-kit/auth/Access"
 import { NodeServer } from "@tandem/service-kit/NodeServer"
 import { Effect, Exit, Layer, Schedule, Scope } from "effect"
 import { WebSocket } from "ws"
+import type { Instances } from "../../src/push/Instances.js"
 import { PushHub } from "../../src/push/PushHub.js"
 import { type Notice, Notifications } from "../../src/sql/Notifications.js"
 
 /** A hub that listens on a port of its own; `stop` shuts it down as the service would. */
-export const startHub = (options: { readonly port?: number; readonly auth?: AuthOptions } = {}) =>
+export const startHub = (
+  options: { readonly port?: number; readonly auth?: AuthOptions } = {},
+  instances?: Layer.Layer<Instances>,
+) =>
   Effect.gen(function* () {
     const scope = yield* Scope.make()
     yield* Effect.addFinalizer(() => Scope.close(scope, Exit.void))
     const server = NodeServer.layer({ host: "127.0.0.1", port: 0, corsOrigins: [], ...options })
-    const context = yield* Layer.buildWithScope(Layer.provideMerge(PushHub.layer, server), scope)
+    const context = yield* Layer.buildWithScope(
+      Layer.provideMerge(instances === undefined ? PushHub.layer : Layer.provide(PushHub.layer, instances), server),
+      scope,
+    )
     const [hub, { port }] = yield* Effect.all([
       PushHub,
       Effect.flatMap(NodeServer, ({ listen }) => Scope.extend(listen, scope)),

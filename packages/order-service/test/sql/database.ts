@@ -3,13 +3,17 @@ import { createTestDatabase } from "@tandem/dev-stack/TestPostgres"
 import { messagingSchema } from "@tandem/messaging/MessagingSchema"
 import { migrate } from "@tandem/messaging/Migrations"
 import { Outbox } from "@tandem/messaging/Outbox"
-import { Effect, Layer, Redacted } from "effect"
+import { Context, Effect, Layer, Redacted } from "effect"
+import { Instances } from "../../src/push/Instances.js"
 import { orderSchema } from "../../src/sql/migrations/orders.js"
 import { pushSchema } from "../../src/sql/migrations/push.js"
 import { ticketSchema } from "../../src/sql/migrations/tickets.js"
 import { Notifications } from "../../src/sql/Notifications.js"
 
-/** A database of the order service for one test. */
+/** Where the test's database is, for who wants a connection of his own. */
+export class DatabaseUrl extends Context.Tag("DatabaseUrl")<DatabaseUrl, Redacted.Redacted>() {}
+
+/** A database of the order service for one test, which has one instance. */
 export const database = Layer.unwrapScoped(
   Effect.gen(function* () {
     const { url } = yield* Effect.acquireRelease(
@@ -17,7 +21,8 @@ export const database = Layer.unwrapScoped(
       ({ drop }) => Effect.promise(() => drop()),
     )
     const migrated = Layer.effectDiscard(migrate([messagingSchema, orderSchema, pushSchema, ticketSchema]))
-    return Layer.mergeAll(migrated, Notifications.layer, Outbox.layer).pipe(
+    const alone = Layer.merge(Instances.none, Layer.succeed(DatabaseUrl, Redacted.make(url)))
+    return Layer.mergeAll(migrated, Notifications.layer, Outbox.layer, alone).pipe(
       Layer.provideMerge(PgClient.layer({ url: Redacted.make(url), maxConnections: 20 })),
     )
   }),

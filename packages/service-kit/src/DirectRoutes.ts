@@ -28,13 +28,16 @@ export type Taken = (done: Done) => void
 
 type Take = (query: string, caller: Caller, idempotencyKey: string | undefined) => Taken | undefined
 
+/** Undefined of a request that is not guarded, which no direct route takes. */
+type CallerOf = (request: IncomingMessage) => Caller | undefined
+
 /** The direct routes of a service; its features add theirs when they are built. */
 export class DirectRoutes extends Context.Tag("@tandem/service-kit/DirectRoutes")<
   DirectRoutes,
   {
     readonly add: <Command>(route: DirectRoute<Command>) => void
     /** What to run for an admitted request; undefined leaves it to the router. */
-    readonly take: (request: IncomingMessage, callerOf: (request: IncomingMessage) => Caller) => Taken | undefined
+    readonly take: (request: IncomingMessage, callerOf: CallerOf) => Taken | undefined
   }
 >() {
   /** None to begin with. */
@@ -51,13 +54,14 @@ const make = (): Context.Tag.Service<DirectRoutes> => {
     })
   }
 
-  const take = (request: IncomingMessage, callerOf: (request: IncomingMessage) => Caller) => {
+  const take = (request: IncomingMessage, callerOf: CallerOf) => {
     const url = request.url ?? ""
     const mark = url.indexOf("?")
     if (mark < 0) return undefined
     const route = routes.get(`${request.method} ${url.slice(0, mark)}`)
     if (route === undefined || !isPlain(request)) return undefined
-    return route(url.slice(mark + 1), callerOf(request), keyOf(request))
+    const caller = callerOf(request)
+    return caller === undefined ? undefined : route(url.slice(mark + 1), caller, keyOf(request))
   }
 
   return { add, take }

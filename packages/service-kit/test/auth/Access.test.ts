@@ -83,6 +83,38 @@ layer(Guarded.layer, { excludeTestServices: true })("a service that asks who cal
     }),
   )
 
+  it.effect("asks nobody for his body before it is known that he may send it", () =>
+    Effect.gen(function* () {
+      const { key, port } = yield* Guarded
+      const body = JSON.stringify({ userId: "1", amount: 5 })
+      const head = (authorization: string) =>
+        `POST /parcels HTTP/1.1\r\nHost: 127.0.0.1\r\n${authorization}Content-Type: application/json\r\nContent-Length: ${body.length}\r\nExpect: 100-continue\r\n`
+      const refused = yield* converse(port, `${head("")}\r\n`)
+      expect(refused).toMatch(/^HTTP\/1\.1 401 /)
+      expect(refused).toContain("connection: close")
+      expect(refused).not.toContain("100 Continue")
+      const token = yield* tokenOf(key, { sub: "continues" })
+      const sent = yield* converse(
+        port,
+        `${head(`Authorization: Bearer ${token}\r\n`)}Connection: close\r\n\r\n${body}`,
+      )
+      expect(sent).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 201 /)
+    }),
+  )
+
+  it.effect("believes no token of two", () =>
+    Effect.gen(function* () {
+      const { key, port } = yield* Guarded
+      const token = yield* tokenOf(key)
+      const twice = `Authorization: Bearer ${token}\r\nauthorization: Bearer ${token}\r\n`
+      const answer = yield* converse(
+        port,
+        `GET ${guarded} HTTP/1.1\r\nHost: 127.0.0.1\r\n${twice}Connection: close\r\n\r\n`,
+      )
+      expect(answer).toMatch(/^HTTP\/1\.1 401 /)
+    }),
+  )
+
   it.effect("leaves open what is nobody's: health, metrics, documents, pages, and what is not there", () =>
     Effect.gen(function* () {
       const { port, get } = yield* Guarded

@@ -10,10 +10,14 @@ export const Amount = Schema.Int.pipe(
   }),
 ).annotations({
   identifier: "Amount",
-  description: "Money in minor units; an integer",
-  jsonSchema: { type: "integer", minimum: 1, maximum: maximumAmount },
+  jsonSchema: {
+    type: "integer",
+    minimum: 1,
+    maximum: maximumAmount,
+    description: "Money of one command, in minor units",
+    examples: [500],
+  },
   message: () => ({ message: `must be an integer of minor units between 1 and ${maximumAmount}`, override: true }),
-  examples: [500],
 })
 
 /** Money of one command in minor units. */
@@ -34,6 +38,11 @@ export const AmountFromText = Schema.transform(
 /** A sum of money that an account holds, in minor units: 0 ≤ balance ≤ 2^53−1. */
 export const Balance = Schema.NonNegativeInt.annotations({
   identifier: "Balance",
-  description: "Money that an account holds, in minor units",
-  jsonSchema: { type: "integer", minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
+  jsonSchema: {
+    type: "integer",
+    minimum: 0,
+    maximum: Number.MAX_SAFE_INTEGER,
+    description: "Money that an account holds, in minor units",
+    examples: [500],
+  },
 })

@@ -4,14 +4,16 @@ import { Amount, AmountFromText, Balance } from "../Amount.js"
 import { OrderId } from "../OrderId.js"
 import { Timestamp } from "../Timestamp.js"
 import { UserId } from "../UserId.js"
+import { Version } from "../Version.js"
 import { Problems } from "./Errors.js"
+import { having, keyed, located, meaning, versioned } from "./OpenApiOperations.js"
 import { Limit } from "./OrdersApi.js"
 
 /** An account as the API shows it; `version` grows by one with every transfer. */
 export class Account extends Schema.Class<Account>("Account")({
   userId: UserId,
   balance: Balance,
-  version: Schema.Int,
+  version: Version,
   createdAt: Timestamp,
   updatedAt: Timestamp,
 }) {}
@@ -63,6 +65,11 @@ const topUp = HttpApiEndpoint.post("topUp", "/accounts")
       summary: "Create an account or top it up",
       description:
         "201 when the account is new, 200 after. The command comes in the query or, the same, as JSON in the body.",
+      transform: having(
+        meaning({ 201: "The new account", 200: "The account, with the amount on it" }),
+        located("201", "/accounts/1"),
+        keyed,
+      ),
     }),
   )
 
@@ -71,7 +78,14 @@ const getAccount = HttpApiEndpoint.get("getAccount", "/accounts/:userId")
   .addSuccess(Account)
   .addError(Problems.AccountNotFound)
   .addError(Problems.ServiceUnavailable)
-  .annotateContext(OpenApi.annotations({ identifier: "getAccount", summary: "Read one account" }))
+  .annotateContext(
+    OpenApi.annotations({
+      identifier: "getAccount",
+      summary: "Read one account",
+      description: "Its `ETag` changes with every transfer.",
+      transform: having(meaning({ 200: "The account" }), versioned),
+    }),
+  )
 
 const listTransfers = HttpApiEndpoint.get("listTransfers", "/accounts/:userId/transfers")
   .setPath(Schema.Struct({ userId: Schema.String }))
@@ -90,7 +104,8 @@ const listTransfers = HttpApiEndpoint.get("listTransfers", "/accounts/:userId/tr
       identifier: "listTransfers",
       summary: "List an account's transfers, newest first",
       description:
-        "`cursor` is the `next` of the page before; `balanceAfter` is what each transfer left on the account.",
+        "`next` leads to the page after this one, and is null on the last. `balanceAfter` is what each transfer left on the account.",
+      transform: having(meaning({ 200: "A page of transfers" })),
     }),
   )
 

@@ -1,46 +1,102 @@
 import { problemMediaType } from "../Problem.js"
+import { exampleOf } from "./OpenApiExamples.js"
+import { type Document, type Operation, operationsOf } from "./OpenApiModel.js"
+import { describeProblems } from "./OpenApiProblems.js"
 
-type Json = { [key: string]: unknown }
+/** What a service answers beside its HttpApi. */
+export interface Surroundings {
+  /** Where it listens by default. */
+  readonly port: number
+  /** Paths that are plain routes, anew each time. */
+  readonly paths: () => Record<string, Record<string, Operation>>
+  /** What the groups of operations are about. */
+  readonly tags: Readonly<Record<string, string>>
+  /** Operations, by id, that need no caller. */
+  readonly open: ReadonlyArray<string>
+}
 
-const isObject = (value: unknown): value is Json => typeof value === "object" && value !== null && !Array.isArray(value)
+/** Every operation can be called without a token where the service asks for none. */
+const optionalBearer = [{ bearer: [] }, {}]
+
+const securitySchemes = {
+  bearer: {
+    type: "http",
+    scheme: "bearer",
+    bearerFormat: "JWT",
+    description:
+      "A token of the configured issuer: `sub` is the user; the scope `operator` sees everybody's, `accounts:fund` tops up. Asked for " +
+      "only where `AUTH_JWKS_URL` is set.",
+  },
+}
+
+/** What each parameter means, wherever it occurs, and what fits in it. */
+const parameters: Readonly<Record<string, { readonly description: string; readonly schema?: object }>> = {
+  id: { description: "The order's id.", schema: { $ref: "#/components/schemas/OrderId" } },
+  orderId: { description: "The order's id.", schema: { $ref: "#/components/schemas/OrderId" } },
+  userId: { description: "Who orders and pays.", schema: { $ref: "#/components/schemas/UserId" } },
+  amount: { description: "Money in minor units, in plain digits." },
+  status: { description: "Only those with this status; all when it is absent or empty." },
+  limit: { description: "How many items a page holds at most." },
+  cursor: { description: "The `next` of the page before; the first page when it is absent or empty." },
+  after: { description: "Only what comes after this number." },
+}
 
 /**
- * Makes the generated document say what the services do. The generator lists its own decode error under every 400, but
- * service-kit answers each of those with problem+json; and it calls every body required, but a command may come in the query.
+ * Makes the generated document say what the services do. The generator lists its own decode error under every 400, but service-kit
+ * answers each of those with problem+json; it calls every body required, but a command may come in the query; and it knows nothing
+ * of what every operation can answer.
  */
-export const describeAsServed = (document: Json): Json => {
-  const components = isObject(document["components"]) ? document["components"] : {}
-  const schemas = isObject(components["schemas"]) ? { ...components["schemas"] } : {}
-  delete schemas["HttpApiDecodeError"]
-  delete schemas["Issue"]
-  delete schemas["PropertyKey"]
-  const paths = isObject(document["paths"]) ? document["paths"] : {}
-  for (const path of Object.values(paths).filter(isObject)) {
-    for (const operation of Object.values(path).filter(isObject)) {
-      const body = operation["requestBody"]
-      if (isObject(body)) body["required"] = false
-      const responses = operation["responses"]
-      if (isObject(responses)) withoutDecodeError(responses)
+export const describeAsServed = (document: Document): Document => {
+  const { schemas = {}, ...components } = document.components ?? {}
+  const { HttpApiDecodeError: _error, Issue: _issue, PropertyKey: _key, ...own } = schemas
+  const described = { ...document, components: { ...components, schemas: own } }
+  for (const operation of operationsOf(described)) {
+    if (operation.requestBody !== undefined) operation.requestBody.required = false
+    for (const parameter of operation.parameters ?? []) {
+      const known = parameters[parameter.name]
+      if (known === undefined || parameter.description !== undefined) continue
+      parameter.description = known.description
+      if (known.schema !== undefined) parameter.schema = known.schema
     }
   }
-  return { ...document, components: { ...components, schemas } }
+  describeProblems(described)
+  for (const operation of operationsOf(described)) addExamples(operation)
+  return described
 }
 
-/** The generator puts its decode error and the declared 400s under one media type, its own; what remains is problem+json. */
-const withoutDecodeError = (responses: Json): void => {
-  const response = responses["400"]
-  if (!isObject(response) || !isObject(response["content"])) return
-  const entry = response["content"]["application/json"]
-  const schema = isObject(entry) ? entry["schema"] : undefined
-  if (!isObject(schema)) return
-  const declared = (Array.isArray(schema["anyOf"]) ? schema["anyOf"] : [schema]).filter((one) => !isDecodeError(one))
-  if (declared.length === 0) {
-    delete responses["400"]
-    return
+/** {@link describeAsServed} for one of the services, with everything that is served beside its HttpApi. */
+export const describeService =
+  ({ port, paths, tags, open }: Surroundings) =>
+  (document: Document): Document => {
+    document.paths = { ...document.paths, ...paths() }
+    for (const operation of operationsOf(document)) {
+      operation.security = open.includes(operation.operationId ?? "") ? [] : optionalBearer
+    }
+    const described = describeAsServed(document)
+    return {
+      ...described,
+      info: {
+        ...described.info,
+        contact: { name: "The maintainers of Tandem" },
+        license: { name: "MIT", identifier: "MIT" },
+      },
+      servers: [
+        { url: "/", description: "The service that this document comes from" },
+        { url: `http://127.0.0.1:${port}`, description: "On your own machine, as `npm start` starts it" },
+      ],
+      tags: Object.entries(tags).map(([name, description]) => ({ name, description })),
+      components: { ...described.components, securitySchemes },
+    }
   }
-  response["description"] = "The request is invalid"
-  response["content"] = { [problemMediaType]: { schema: declared.length === 1 ? declared[0] : { anyOf: declared } } }
-}
 
-const isDecodeError = (schema: unknown): boolean =>
-  isObject(schema) && schema["$ref"] === "#/components/schemas/HttpApiDecodeError"
+const addExamples = ({ requestBody, responses = {} }: Operation): void => {
+  const contents = [requestBody, ...Object.values(responses)].map((part) =>
+    part !== undefined && "content" in part ? part.content : undefined,
+  )
+  for (const content of contents) {
+    for (const [mediaType, entry] of Object.entries(content ?? {})) {
+      const example = mediaType === problemMediaType ? undefined : exampleOf(entry.schema)
+      if (example !== undefined) entry.example = example
+    }
+  }
+}

@@ -1,8 +1,9 @@
 import { HttpApi, OpenApi } from "@effect/platform"
 import { Problems } from "./Errors.js"
 import { NotificationsApi } from "./NotificationsApi.js"
-import { describeAsServed } from "./OpenApiDocument.js"
+import { describeService } from "./OpenApiDocument.js"
 import { OrdersApi } from "./OrdersApi.js"
+import { operationsPaths, pushPaths } from "./PlainPaths.js"
 import { TicketsApi } from "./TicketsApi.js"
 
 /** The order service's HTTP API. */
@@ -18,6 +19,17 @@ export const OrderApi = HttpApi.make("order-service")
       title: "Tandem order service",
       version: "0.1.0",
       description: "Takes orders, learns what became of their payment, tells the user.",
-      transform: describeAsServed,
+      transform: describeService({
+        port: 8080,
+        paths: () => ({ ...pushPaths(), ...operationsPaths() }),
+        open: ["getLiveness", "getReadiness", "getMetrics"],
+        tags: {
+          orders: "Placing, reading, cancelling and refunding orders.",
+          notifications: "What users were told.",
+          tickets: "Opening streams where callers are asked who they are.",
+          push: "Being told of changes as they happen.",
+          operations: "How the service is.",
+        },
+      }),
     }),
   )

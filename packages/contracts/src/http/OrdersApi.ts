@@ -5,7 +5,9 @@ import { OrderId } from "../OrderId.js"
 import { OrderStatus, Reason } from "../OrderStatus.js"
 import { Timestamp } from "../Timestamp.js"
 import { UserId } from "../UserId.js"
+import { Version } from "../Version.js"
 import { Problems } from "./Errors.js"
+import { having, keyed, located, meaning, versioned } from "./OpenApiOperations.js"
 
 /** An order as the API shows it; `version` grows by one with every change. */
 export class Order extends Schema.Class<Order>("Order")({
@@ -16,7 +18,7 @@ export class Order extends Schema.Class<Order>("Order")({
   reason: Schema.NullOr(Reason),
   createdAt: Timestamp,
   updatedAt: Timestamp,
-  version: Schema.Int,
+  version: Version,
 }) {}
 
 /** The command to place an order. */
@@ -60,6 +62,11 @@ const createOrder = HttpApiEndpoint.post("createOrder", "/orders")
       summary: "Place an order",
       description:
         "The command comes in the query or, the same, as JSON in the body. The order starts as NEW; its payment follows.",
+      transform: having(
+        meaning({ 201: "The order, NEW" }),
+        located("201", "/orders/01936f4e-8f2a-7c3b-9d4e-5f6071829304"),
+        keyed,
+      ),
     }),
   )
 
@@ -68,7 +75,14 @@ const getOrder = HttpApiEndpoint.get("getOrder", "/orders/:id")
   .addSuccess(Order)
   .addError(Problems.OrderNotFound)
   .addError(Problems.ServiceUnavailable)
-  .annotateContext(OpenApi.annotations({ identifier: "getOrder", summary: "Read one order" }))
+  .annotateContext(
+    OpenApi.annotations({
+      identifier: "getOrder",
+      summary: "Read one order",
+      description: "Its `ETag` changes with every change of the order.",
+      transform: having(meaning({ 200: "The order" }), versioned),
+    }),
+  )
 
 const listOrders = HttpApiEndpoint.get("listOrders", "/orders")
   .setUrlParams(
@@ -83,7 +97,15 @@ const listOrders = HttpApiEndpoint.get("listOrders", "/orders")
   .addError(Problems.InvalidRequest)
   .addError(Problems.NotFound)
   .addError(Problems.ServiceUnavailable)
-  .annotateContext(OpenApi.annotations({ identifier: "listOrders", summary: "List a user's orders, newest first" }))
+  .annotateContext(
+    OpenApi.annotations({
+      identifier: "listOrders",
+      summary: "List a user's orders, newest first",
+      description:
+        "`next` leads to the page after this one, and is null on the last. A cursor is good for its user and status only.",
+      transform: having(meaning({ 200: "A page of orders" })),
+    }),
+  )
 
 /** A command that the path says all of: a body, where there is one, is an empty object. */
 export const NoFields = Schema.Record({ key: Schema.String, value: Schema.Unknown }).pipe(
@@ -126,6 +148,7 @@ const cancelOrder = askOf("cancelOrder", "/orders/:id/cancel").annotateContext(
     description:
       "202: it is asked, and the order stays NEW until the answer, then ends CANCELLED. The same again while it is pending or was " +
       "granted. 409 when the order ended otherwise.",
+    transform: having(meaning({ 202: "The order; its cancellation is asked" }), keyed),
   }),
 )
 
@@ -136,6 +159,7 @@ const refundOrder = askOf("refundOrder", "/orders/:id/refund").annotateContext(
     description:
       "202: it is asked, and the order is REFUNDED once the money is back. The same again while it is pending or was granted. 409 when " +
       "the order is not FINISHED.",
+    transform: having(meaning({ 202: "The order; its refund is asked" }), keyed),
   }),
 )
 
@@ -145,7 +169,12 @@ const getOrderHistory = HttpApiEndpoint.get("getOrderHistory", "/orders/:id/hist
   .addError(Problems.OrderNotFound)
   .addError(Problems.ServiceUnavailable)
   .annotateContext(
-    OpenApi.annotations({ identifier: "getOrderHistory", summary: "Read what happened to an order, oldest first" }),
+    OpenApi.annotations({
+      identifier: "getOrderHistory",
+      summary: "Read what happened to an order, oldest first",
+      description: "Each status that the order took, when, and why; the first is NEW.",
+      transform: having(meaning({ 200: "What happened to the order" }), versioned),
+    }),
   )
 
 /** Placing, reading, cancelling and refunding orders. */

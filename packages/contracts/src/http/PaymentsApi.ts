@@ -6,6 +6,7 @@ import { Reason } from "../OrderStatus.js"
 import { Timestamp } from "../Timestamp.js"
 import { UserId } from "../UserId.js"
 import { Problems } from "./Errors.js"
+import { having, meaning, versioned } from "./OpenApiOperations.js"
 
 /** What was decided about an order's payment. A decision is final, but for a payment that is given back. */
 export class Payment extends Schema.Class<Payment>("Payment")({
@@ -25,7 +26,12 @@ const getPayment = HttpApiEndpoint.get("getPayment", "/payments/:orderId")
   .addError(Problems.PaymentNotFound)
   .addError(Problems.ServiceUnavailable)
   .annotateContext(
-    OpenApi.annotations({ identifier: "getPayment", summary: "Read what was decided about an order's payment" }),
+    OpenApi.annotations({
+      identifier: "getPayment",
+      summary: "Read what was decided about an order's payment",
+      description: "404 until it is decided. A decision is final, but for a payment that is given back.",
+      transform: having(meaning({ 200: "The decision" }), versioned),
+    }),
   )
 
 /** Reading the decisions. */

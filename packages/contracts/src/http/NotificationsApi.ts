@@ -3,6 +3,7 @@ import { Schema } from "effect"
 import { OrderStatusChanged } from "../push/OrderStatusChanged.js"
 import { UserId } from "../UserId.js"
 import { Problems } from "./Errors.js"
+import { having, meaning } from "./OpenApiOperations.js"
 import { Limit } from "./OrdersApi.js"
 
 /** A page of what a user was told, oldest first. `next` is the value for `after` of the following page, null on the last one. */
@@ -39,6 +40,7 @@ const listNotifications = HttpApiEndpoint.get("listNotifications", "/notificatio
       summary: "List what a user was told, oldest first",
       description:
         "The frames of the stream, by number. They are kept for a while (`NOTIFICATION_RETENTION`), so that the first one may not be number 1.",
+      transform: having(meaning({ 200: "A page of notifications" })),
     }),
   )
 

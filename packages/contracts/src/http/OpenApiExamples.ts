@@ -33,6 +33,21 @@ const transfer = {
 export const examples: Readonly<Record<string, unknown>> = {
   Account: account,
   NoFields: {},
+  NotificationPage: {
+    items: [
+      {
+        type: "order-status-changed",
+        seq: 1,
+        orderId,
+        userId: "1",
+        amount: 500,
+        status: "FINISHED",
+        reason: null,
+        at: "2026-01-31T12:00:00.017Z",
+      },
+    ],
+    next: null,
+  },
   Order: order,
   OrderHistory: {
     items: [
@@ -51,6 +66,7 @@ export const examples: Readonly<Record<string, unknown>> = {
     updatedAt: "2026-01-31T12:00:00.011Z",
   },
   PlaceOrder: { userId: "1", amount: 500 },
+  PushTicket: { ticket: "s4zB1fRz0Zr1mM8fJcE9d2kT7oQ5vXwLhYn3aUeGp6I", expiresAt: "2026-01-31T12:00:30.000Z" },
   TopUp: { userId: "1", amount: 1000 },
   TransferPage: { items: [transfer], next: null },
 }

@@ -2,6 +2,7 @@ import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "@effect/platform"
 import { Schema } from "effect"
 import { Timestamp } from "../Timestamp.js"
 import { Problems } from "./Errors.js"
+import { having, meaning } from "./OpenApiOperations.js"
 import { NoFields } from "./OrdersApi.js"
 
 /** Opens one stream of the caller's notifications, until `expiresAt`: a browser sends no header with a WebSocket or an EventSource. */
@@ -24,6 +25,7 @@ const createPushTicket = HttpApiEndpoint.post("createPushTicket", "/push-tickets
       summary: "Get a ticket for one stream of notifications",
       description:
         "Goes into `?ticket=` of `/ws` or `/notifications/stream`, once, within 30 seconds. Where auth is off, none is needed and none is looked at.",
+      transform: having(meaning({ 201: "The ticket" })),
     }),
   )
 

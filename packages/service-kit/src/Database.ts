@@ -6,6 +6,7 @@ import { Pool } from "pg"
 import { HealthChecks } from "./Health.js"
 import { PreparedClient } from "./PreparedClient.js"
 import { isUnreachable } from "./SqlFaults.js"
+import * as PoolMetrics from "./telemetry/PoolMetrics.js"
 
 /** A service's own database. */
 export interface DatabaseOptions {
@@ -86,7 +87,7 @@ const client = (options: DatabaseOptions, max: number, timeouts: Timeouts) =>
         // The pool drops a connection that breaks while idle; the next statement tells if there is no other.
         pool.on("error", () => {})
         return pool
-      }),
+      }).pipe(Effect.tap((pool) => PoolMetrics.watch(timeouts === guarded ? "requests" : "maintenance", pool))),
       (pool) => Effect.promise(() => pool.end()).pipe(Effect.interruptible, Effect.timeoutOption("1 second")),
     ),
   })

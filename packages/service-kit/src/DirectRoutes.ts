@@ -79,7 +79,6 @@ const isPlain = (request: IncomingMessage): boolean => {
   const { headers } = request
   const key = keyOf(request)
   return (
-    headers["traceparent"] === undefined &&
     headers["transfer-encoding"] === undefined &&
     (headers["content-length"] === undefined || headers["content-length"] === "0") &&
     (key === undefined || plainKey.test(key))

@@ -5,10 +5,10 @@ import {
   FileSystem,
   HttpIncomingMessage,
   HttpMiddleware,
-  type HttpServerRequest,
+  HttpServerRequest,
   type HttpServerResponse,
 } from "@effect/platform"
-import { NodeHttpServer } from "@effect/platform-node"
+import { NodeHttpServer, NodeHttpServerRequest } from "@effect/platform-node"
 import { type Cause, type Context, Effect, Exit, Option, type Scope } from "effect"
 import { Access } from "./auth/Access.js"
 import type { IsGuarded } from "./auth/GuardedRoutes.js"
@@ -20,12 +20,28 @@ import { NodeServer } from "./NodeServer.js"
 import { Origins } from "./Origins.js"
 import { endWith } from "./ParserFaults.js"
 import { type Problem, writeProblem } from "./ProblemDetails.js"
+import * as RequestId from "./RequestId.js"
+import type { RouteTable } from "./RouteTable.js"
 import { ServiceResponse } from "./ServiceResponse.js"
+import * as HttpMetrics from "./telemetry/HttpMetrics.js"
+import { Sampling } from "./telemetry/Telemetry.js"
 
 type App<E> = Effect.Effect<HttpServerResponse.HttpServerResponse, E, HttpServerRequest.HttpServerRequest | Scope.Scope>
 
-/** A span costs a quarter of a small request: only who sends a trace along gets one. */
-const isUntraced = (request: HttpServerRequest.HttpServerRequest) => request.headers["traceparent"] === undefined
+/** A span costs a quarter of a small request: only who sends a trace along, or is sampled, gets one. */
+const isUntraced = (request: HttpServerRequest.HttpServerRequest) => {
+  const response = NodeHttpServerRequest.toServerResponse(request)
+  return !(response instanceof ServiceResponse && response.traced)
+}
+
+/** Logs made on the way of a request name it. */
+const named = <E>(app: App<E>): App<E> =>
+  Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
+    const response = NodeHttpServerRequest.toServerResponse(request)
+    return response instanceof ServiceResponse && response.requestId !== undefined
+      ? Effect.annotateLogs(app, "requestId", response.requestId)
+      : app
+  })
 
 /**
  * Puts an app on the server's events for as long as the scope, behind the gates: nothing that is refused here costs a fiber. A WebSocket
@@ -36,14 +52,16 @@ export const attach = <E>(
   faulted: (cause: Cause.Cause<unknown>) => App<unknown>,
   upgradePaths: ReadonlyArray<string>,
   isGuarded: IsGuarded,
+  routes: RouteTable,
 ) =>
   Effect.gen(function* () {
     const { server } = yield* NodeServer
     const origins = yield* Origins
     const direct = yield* DirectRoutes
     const { admit, callerOf } = yield* Access
+    const { sample } = yield* Sampling
     const handler = <E1>(self: App<E1>) =>
-      NodeHttpServer.makeHandler(self).pipe(
+      NodeHttpServer.makeHandler(named(self)).pipe(
         Effect.locally(HttpMiddleware.currentTracerDisabledWhen, isUntraced),
         // The last resort; the gates answer 413.
         Effect.provideService(HttpIncomingMessage.MaxBodySize, Option.some(FileSystem.Size(maximumBodyBytes))),
@@ -64,14 +82,31 @@ export const attach = <E>(
           () => writeProblem(response, tooLarge),
         )
       }
-      const taken = direct.take(request, callerOf)
+      const taken = response.traced ? undefined : direct.take(request, callerOf)
       if (taken === undefined) return answer(request, response)
       taken((exit) =>
         Exit.isSuccess(exit) ? writeAnswer(response, exit.value) : answerFault(request, response, exit.cause),
       )
     }
 
+    let active = 0
+    const watch = (request: IncomingMessage, response: ServiceResponse) => {
+      const { traceparent } = request.headers
+      response.requestId = RequestId.of(request)
+      response.traced = traceparent !== undefined || sample()
+      if (typeof traceparent === "string" && isTraceparent.test(traceparent)) response.traceparent = traceparent
+      const started = performance.now()
+      HttpMetrics.setActive(++active)
+      response.once("close", () => {
+        HttpMetrics.setActive(--active)
+        const status = response.headersSent ? response.statusCode : 0
+        const route = routes.pattern(request.method, request.url ?? "")
+        HttpMetrics.observe(request.method, route, status, (performance.now() - started) / 1_000)
+      })
+    }
+
     const onRequest = (request: IncomingMessage, response: ServiceResponse) => {
+      watch(request, response)
       request.url = originForm(request)
       response.cors = origins.corsHeaders(request)
       const refusal = refuse(origins, request)
@@ -134,6 +169,9 @@ export const attach = <E>(
         ),
     )
   })
+
+/** W3C Trace Context, 3.2. */
+const isTraceparent = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/
 
 /** The answer of a direct route, head and body in one piece. */
 const writeAnswer = (response: ServiceResponse, answer: Answer): void => {

@@ -9,11 +9,11 @@ import * as EndpointTable from "./EndpointTable.js"
 import type { HealthChecks } from "./Health.js"
 import * as HealthRoutes from "./HealthRoutes.js"
 import { attach } from "./HttpListener.js"
-import * as MetricsRoute from "./MetricsRoute.js"
 import type { NodeServer } from "./NodeServer.js"
 import type { Origins } from "./Origins.js"
 import { answered } from "./Problems.js"
 import * as RouteTable from "./RouteTable.js"
+import * as MetricsRoute from "./telemetry/MetricsRoute.js"
 
 /** What a service answers. */
 export interface HttpServiceOptions<Id extends string, Groups extends HttpApiGroup.HttpApiGroup.Any, E, R, ER, RR> {
@@ -76,7 +76,7 @@ export const layer = <Id extends string, Groups extends HttpApiGroup.HttpApiGrou
         const { asHttpEffect } = yield* HttpLayerRouter.HttpRouter
         const answers = answered(table, EndpointTable.make(api))
         const faulted = (cause: Cause.Cause<unknown>) => answers(Effect.failCause(cause))
-        yield* attach(answers(asHttpEffect()), faulted, upgradePaths, GuardedRoutes.make(api))
+        yield* attach(answers(asHttpEffect()), faulted, upgradePaths, GuardedRoutes.make(api), table)
       }),
     ),
     assembled,

@@ -12,17 +12,19 @@ export const routing = { caseSensitive: true, ignoreDuplicateSlashes: false } as
 export interface RouteTable {
   /** The methods of a request target, in the form of an `Allow` header; undefined where nothing is. */
   readonly allow: (target: string) => string | undefined
+  /** The pattern of the route that a request reaches, such as `/orders/:id`; undefined where nothing is. */
+  readonly pattern: (method: string | undefined, target: string) => string | undefined
 }
 
 /** A router that writes down the routes which are added to it, whoever adds them. */
 export const make = (): { readonly table: RouteTable; readonly layer: Layer.Layer<HttpLayerRouter.HttpRouter> } => {
-  const routes = HttpLayerRouter.FindMyWay.make<true>(routing)
+  const routes = HttpLayerRouter.FindMyWay.make<string>(routing)
 
   const knows = (method: Method, target: string) => routes.find(method, target) !== undefined
 
   const note = (method: Method, path: HttpLayerRouter.PathInput) => {
     for (const each of method === "*" ? methods : [method]) {
-      if (!knows(each, path)) routes.on(each, path, true)
+      if (!knows(each, path)) routes.on(each, path, path)
     }
   }
 
@@ -51,8 +53,11 @@ export const make = (): { readonly table: RouteTable; readonly layer: Layer.Laye
     return [...known.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method])), "OPTIONS"].join(", ")
   }
 
+  const pattern = (method: string | undefined, target: string) =>
+    routes.find(method === "HEAD" ? "GET" : ((method ?? "GET") as Method), target)?.handler
+
   return {
-    table: { allow },
+    table: { allow, pattern },
     layer: Layer.effect(
       HttpLayerRouter.HttpRouter,
       HttpLayerRouter.make.pipe(

@@ -2,11 +2,13 @@ import { NodeRuntime } from "@effect/platform-node"
 import { Cause, Config, ConfigProvider, Effect, Layer } from "effect"
 import type { Access } from "./auth/Access.js"
 import { HealthChecks } from "./Health.js"
-import * as Logging from "./Logging.js"
 import { NodeServer } from "./NodeServer.js"
 import type { Origins } from "./Origins.js"
 import type { ServiceConfig } from "./ServiceConfig.js"
 import { explain } from "./StartupFault.js"
+import * as Logging from "./telemetry/Logging.js"
+import * as ProcessMetrics from "./telemetry/ProcessMetrics.js"
+import * as Telemetry from "./telemetry/Telemetry.js"
 
 /** What a service is made of. */
 export interface ServiceOptions<C extends { readonly service: ServiceConfig }, A, E> {
@@ -34,22 +36,27 @@ const environment = (): ConfigProvider.ConfigProvider =>
 /** Runs a service for ever: builds it, listens, logs `Started App`. Interruption shuts it down. */
 export const program = <C extends { readonly service: ServiceConfig }, A, E>(options: ServiceOptions<C, A, E>) =>
   Effect.gen(function* () {
-    const { config } = yield* Config.all({ config: options.config, logging: Logging.LoggingConfig })
+    const { config } = yield* Config.all({
+      config: options.config,
+      logging: Logging.LoggingConfig,
+      telemetry: Telemetry.TelemetryConfig,
+    })
     const { host, port, corsOrigins, auth, rateLimit } = config.service
     const started = Layer.scopedDiscard(
       Effect.gen(function* () {
         const { listen } = yield* NodeServer
         const address = yield* listen
-        yield* Effect.log("Started App").pipe(
-          Effect.annotateLogs({ service: options.name, host: address.address, port: address.port }),
-        )
+        yield* Effect.log("Started App").pipe(Effect.annotateLogs({ host: address.address, port: address.port }))
       }),
     )
     const app = started.pipe(
       Layer.provide(options.app(config)),
       Layer.provide(Layer.merge(NodeServer.layer({ host, port, corsOrigins, auth, rateLimit }), HealthChecks.layer)),
     )
-    return yield* Effect.provide(Layer.launch(app), Logging.layer)
+    return yield* Effect.provide(
+      Layer.launch(app),
+      Layer.mergeAll(Logging.layer(options.name), Telemetry.layer(options.name), ProcessMetrics.layer),
+    )
   })
 
 /**

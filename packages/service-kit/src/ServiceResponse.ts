@@ -21,6 +21,12 @@ export class ServiceResponse extends ServerResponse {
   quota: Readonly<Record<string, string>> | undefined
   /** The client waits for a word (`Expect: 100-continue`) before it sends its body. One that gets none must not be waited for in turn. */
   continues = false
+  /** The request's id: as the caller has named it, or ours. */
+  requestId: string | undefined
+  /** The trace context that the request came with (W3C), to be given back. */
+  traceparent: string | undefined
+  /** Somebody collects the spans of this request. */
+  traced = false
   /** Ends the connection after this answer. */
   last = false
 
@@ -36,6 +42,8 @@ export class ServiceResponse extends ServerResponse {
       ...this.quota,
       ...(Array.isArray(given) ? paired(given) : given),
     }
+    if (this.requestId !== undefined) all["x-request-id"] = this.requestId
+    if (this.traceparent !== undefined) all["traceparent"] = this.traceparent
     if (this.last || this.continues) all["connection"] = "close"
     return typeof reason === "string" ? super.writeHead(status, reason, all) : super.writeHead(status, all)
   }

@@ -1,7 +1,7 @@
 import { expect, it } from "@effect/vitest"
 import { variables } from "@tandem/service-kit/ConfigTable"
-import { LoggingConfig } from "@tandem/service-kit/Logging"
 import * as ServiceConfig from "@tandem/service-kit/ServiceConfig"
+import { LoggingConfig } from "@tandem/service-kit/telemetry/Logging"
 import { Config, Duration } from "effect"
 
 it("the table of a service's variables comes from the Config that reads them", () => {

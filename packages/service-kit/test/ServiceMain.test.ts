@@ -38,7 +38,7 @@ const start = (variables: Readonly<Record<string, string>>) =>
     },
   )
 
-const entries = ({ stdout }: Running): ReadonlyArray<{ message: string; annotations: Record<string, unknown> }> =>
+const entries = ({ stdout }: Running): ReadonlyArray<{ readonly message: string; readonly [name: string]: unknown }> =>
   stdout.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line)]))
 
 const messages = (running: Running) => entries(running).map(({ message }) => message)
@@ -47,7 +47,7 @@ it.scopedLive("a service says that it is ready when it answers, and SIGTERM ends
   Effect.gen(function* () {
     const service = yield* start({ ...complete, HOST: "" })
     yield* until(() => service.stdout.includes("Started App"))
-    const port = Number(entries(service).at(-1)?.annotations["port"])
+    const port = Number(entries(service).at(-1)?.["port"])
     expect((yield* ask(port, "/health/ready")).status).toBe(200)
     expect(JSON.parse((yield* ask(port, "/greeting")).text)).toBe("hello")
     service.process.kill("SIGTERM")

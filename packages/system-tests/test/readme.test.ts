@@ -3,14 +3,18 @@ import { repository } from "@tandem/dev-stack/StateDirectory"
 import { config as order } from "@tandem/order-service/config"
 import { config as payment } from "@tandem/payment-service/config"
 import * as ConfigTable from "@tandem/service-kit/ConfigTable"
-import { LoggingConfig } from "@tandem/service-kit/Logging"
+import { LoggingConfig } from "@tandem/service-kit/telemetry/Logging"
+import { TelemetryConfig } from "@tandem/service-kit/telemetry/Telemetry"
 import { Config } from "effect"
 import { describe, expect, it } from "vitest"
 
 /** Two services' variables in one table: what differs is said for both. */
 const table = (): string => {
   const rows = new Map<string, { standards: Set<string>; description: string }>()
-  for (const config of [Config.all([order, LoggingConfig]), Config.all([payment, LoggingConfig])]) {
+  for (const config of [
+    Config.all([order, LoggingConfig, TelemetryConfig]),
+    Config.all([payment, LoggingConfig, TelemetryConfig]),
+  ]) {
     for (const { name, description, standard } of ConfigTable.variables(config)) {
       const row = rows.get(name) ?? { standards: new Set(), description }
       rows.set(name, row)

@@ -1,7 +1,7 @@
 import { expect, it } from "@effect/vitest"
-import { contentType, render } from "@tandem/service-kit/PrometheusText"
+import { contentType, render } from "@tandem/service-kit/telemetry/PrometheusText"
 import { Effect, Metric, MetricBoundaries } from "effect"
-import { ask, serve } from "./server.js"
+import { ask, serve } from "../server.js"
 
 const named = (name: string) =>
   Effect.map(Metric.snapshot, (pairs) => render(pairs.filter((pair) => pair.metricKey.name === name)))

@@ -192,6 +192,13 @@ describe("who may do what", () => {
         socket.once("unexpected-response", (_request, response) => resolve(response.statusCode ?? 0))
         socket.on("error", () => undefined)
       })
+    const follow = async (query: string, headers: Readonly<Record<string, string>> = {}) => {
+      const ending = new AbortController()
+      const url = `${stack.orderUrl}/notifications/stream?${query}`
+      const { status } = await fetch(url, { headers, signal: ending.signal })
+      ending.abort()
+      return status
+    }
     const ticketOf = async (caller: CallerName) =>
       String((await ask(caller, "POST", `${stack.orderUrl}/push-tickets`)).body["ticket"])
     const ticket = await ticketOf("owner")
@@ -200,6 +207,16 @@ describe("who may do what", () => {
     expect(await open(`userId=${owner}`)).toBe(401)
     expect(await open(`userId=${owner}&ticket=${await ticketOf("stranger")}`)).toBe(404)
     expect(await open(`userId=${owner}&ticket=${await ticketOf("operator")}`)).toBe(101)
+    const another = await ticketOf("owner")
+    expect(await follow(`after=0&ticket=${another}`)).toBe(200)
+    expect(await follow(`after=0&ticket=${another}`)).toBe(401)
+    expect(await open(`after=0&ticket=${another}`)).toBe(401)
+    expect(await follow(`userId=${owner}`)).toBe(401)
+    expect(await follow(`userId=${owner}&ticket=${await ticketOf("stranger")}`)).toBe(404)
+    expect(await follow(`userId=${owner}`, as(tokens.owner))).toBe(200)
+    expect(await follow(`userId=${owner}`, as(tokens.stranger))).toBe(404)
+    const head = await fetch(`${stack.orderUrl}/notifications/stream?userId=${owner}`, { method: "HEAD" })
+    expect(head.status).toBe(401)
   })
 
   it("documents, pages, health and metrics are everybody's", async () => {

@@ -28,9 +28,9 @@ export const StreamRoutes = HttpLayerRouter.use((router) =>
         if (Either.isLeft(asked)) {
           return problemResponse({ kind: "invalid-request", detail: invalidRequestDetail, errors: asked.left })
         }
-        if (request.method === "HEAD") return HttpServerResponse.empty({ status: 200, headers: eventStreamHeaders })
         const allowed = yield* Effect.either(permit(access, message, asked.right))
         if (Either.isLeft(allowed)) return problemResponse(allowed.left)
+        if (request.method === "HEAD") return HttpServerResponse.empty({ status: 200, headers: eventStreamHeaders })
         const response = NodeHttpServerRequest.toServerResponse(request)
         yield* Effect.async<void>((resume) => {
           response.once("close", () => resume(Effect.void))

@@ -2,7 +2,7 @@ import { STATUS_CODES } from "node:http"
 import type { Duplex } from "node:stream"
 import { problemMediaType } from "@tandem/contracts/Problem"
 import { maximumUriBytes } from "./Limits.js"
-import { bodyOf, type Problem } from "./ProblemDetails.js"
+import { bodyOf, type Problem, statusHeaders } from "./ProblemDetails.js"
 import { securityHeaders } from "./ServiceResponse.js"
 
 /** A whole answer as text, for a connection that has no response object. It is the connection's last. */
@@ -11,6 +11,7 @@ export const problemText = (problem: Problem): string => {
   const text = JSON.stringify(body)
   const headers = {
     ...securityHeaders,
+    ...statusHeaders(body.status, body.type),
     ...problem.headers,
     "content-type": problemMediaType,
     "content-length": String(Buffer.byteLength(text)),

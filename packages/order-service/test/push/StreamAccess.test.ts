@@ -7,7 +7,7 @@ import { Effect } from "effect"
 import { WebSocket } from "ws"
 import { hashOf, issue } from "../../src/sql/PushTickets.js"
 import { database } from "../sql/database.js"
-import { listen, startHub, until } from "./hub.js"
+import { handshake, listen, speak, startHub, until } from "./hub.js"
 
 /** A hub that asks who listens, and the issuer that it believes. */
 const guardedHub = Effect.gen(function* () {
@@ -30,6 +30,18 @@ const ticketOf = (userId: string, change: { readonly operator?: boolean; readonl
     yield* issue(hashOf(ticket), { userId, operator: change.operator ?? false, expiresAt })
     return ticket
   })
+
+/** A hub that nobody can ask about tokens. */
+const orphanedHub = startHub({
+  auth: {
+    _tag: "Tokens",
+    // The discard port, where nothing listens.
+    jwksUrl: new URL("http://127.0.0.1:9/jwks.json"),
+    issuer: "nobody",
+    audience: "tandem",
+    algorithms: ["ES256"],
+  },
+})
 
 /** The status of an upgrade, 101 when it succeeds, and its problem's type. */
 const upgrade = (port: number, query: string, headers: Record<string, string> = {}) =>
@@ -103,6 +115,22 @@ describe("who may listen", () => {
       expect(yield* upgrade(port, `userId=*&ticket=${good}`)).toEqual([400, "invalid-request"])
       expect(yield* upgrade(port, `ticket=${good}&ticket=${good}`)).toEqual([400, "invalid-request"])
       expect(yield* upgrade(port, `ticket=${good}`)).toEqual([101, "1"])
+    }).pipe(Effect.provide(database)),
+  )
+
+  it.scopedLive("while the issuer or the database is away, nobody is let in, and nobody is told that he may not", () =>
+    Effect.gen(function* () {
+      const { port } = yield* orphanedHub
+      const sql = yield* SqlClient.SqlClient
+      const { token } = yield* guardedHub
+      const good = yield* token({ sub: "1" })
+      const { end } = speak(port, [...handshake(port, "/ws?userId=1"), `Authorization: Bearer ${good}`])
+      yield* until(() => end.closed)
+      expect(end.answer).toContain("HTTP/1.1 503")
+      expect(end.answer).toMatch(/^retry-after: 1\r$/im)
+      expect(yield* upgrade(port, `ticket=${yield* ticketOf("1")}`)).toEqual([101, "1"])
+      yield* sql`ALTER TABLE push_tickets RENAME TO away`
+      expect(yield* upgrade(port, "ticket=x")).toEqual([503, "service-unavailable"])
     }).pipe(Effect.provide(database)),
   )
 

@@ -108,6 +108,9 @@ const refused = (why: string): Verdict => ({ _tag: "Refused", why })
 
 const isUserId = Schema.is(UserId)
 
+/** The end of the year 9999, the last moment that RFC 3339 can write; ms since the epoch. */
+const latest = 253_402_300_799_999
+
 const callerOf = ({ sub, exp = 0, ...claims }: JWTPayload): Extract<Caller, { readonly _tag: "User" }> | undefined => {
   if (!isUserId(sub)) return undefined
   const granted = new Set(grantedBy(claims))
@@ -116,7 +119,7 @@ const callerOf = ({ sub, exp = 0, ...claims }: JWTPayload): Extract<Caller, { re
     userId: sub,
     operator: granted.has(scopes.operator),
     canFund: granted.has(scopes.fund),
-    expiresAt: exp * 1_000,
+    expiresAt: Math.min(exp * 1_000, latest),
   }
 }
 

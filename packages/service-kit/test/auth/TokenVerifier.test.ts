@@ -146,6 +146,16 @@ it.scopedLive("a public key is never taken for a shared secret", () =>
   }),
 )
 
+it.scopedLive("a token that expires after all calendars counts until they end", () =>
+  Effect.gen(function* () {
+    const { key, verify } = yield* setUp()
+    for (const exp of [1e15, 1e300]) {
+      const verdict = yield* verify(yield* tokenOf(key, { exp }))
+      expect(verdict).toMatchObject(verified({ expiresAt: Date.parse("9999-12-31T23:59:59.999Z") }))
+    }
+  }),
+)
+
 it.scopedLive("a token is remembered until it expires, and no longer", () =>
   Effect.gen(function* () {
     const { key, issuer, verify, clock } = yield* setUp()

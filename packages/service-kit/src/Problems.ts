@@ -105,7 +105,11 @@ const fromCause = <E>(
   return Effect.as(Effect.logError("a request failed for an unexpected reason", cause), problemResponse(internalError))
 }
 
-const internalError: Problem = { kind: "internal-error", detail: "The service failed; the reason is in its log." }
+/** What is said of a bug; the rest is in the log. */
+export const internalError: Problem = {
+  kind: "internal-error",
+  detail: "The service failed; the reason is in its log.",
+}
 
 const isClientAbort = (cause: Cause.Cause<unknown>): boolean =>
   Option.isSome(

@@ -4,6 +4,7 @@ import type { NodeServer } from "@tandem/service-kit/NodeServer"
 import type { Origins } from "@tandem/service-kit/Origins"
 import { endWith } from "@tandem/service-kit/ParserFaults"
 import type { Problem } from "@tandem/service-kit/ProblemDetails"
+import { internalError } from "@tandem/service-kit/Problems"
 import { type Context, Either } from "effect"
 import { type WebSocket, WebSocketServer } from "ws"
 import * as PushRequest from "./PushRequest.js"
@@ -12,12 +13,14 @@ import type { Permit } from "./StreamAccess.js"
 /** The largest message that a client may send, in bytes; what it says is ignored. A larger one closes with 1009. */
 const maximumInboundBytes = 64 * 1024
 
+const restarting: Problem = { kind: "service-unavailable", detail: "The service restarts." }
+
 /** Where sockets are opened, and what becomes of them. */
 export interface HandshakeOptions {
   readonly server: Context.Tag.Service<NodeServer>["server"]
   readonly origins: Context.Tag.Service<Origins>
   readonly path: string
-  /** Decides who may listen. */
+  /** Decides who may listen. A rejection is a bug, which it has told. */
   readonly authorize: (
     request: IncomingMessage,
     asked: PushRequest.PushRequest,
@@ -70,13 +73,13 @@ export const listen = ({ server, origins, path, authorize, accept }: HandshakeOp
     socket.on("error", () => socket.destroy())
     void authorize(request, asked.right).then(
       (permit) => {
-        if (stopped) return endWith(socket, { kind: "service-unavailable", detail: "The service restarts." })
+        if (stopped) return endWith(socket, restarting)
         if (Either.isLeft(permit)) return endWith(socket, permit.left)
         // Gone while it was looked at.
         if (socket.destroyed) return
         sockets.handleUpgrade(request, socket, head, (webSocket) => accept(webSocket, permit.right, asked.right.after))
       },
-      () => endWith(socket, { kind: "service-unavailable", detail: "The service restarts." }),
+      () => endWith(socket, stopped ? restarting : internalError),
     )
   }
 

@@ -218,7 +218,11 @@ const make = Effect.gen(function* () {
   })
 
   const authorize: Handshake.HandshakeOptions["authorize"] = (request, asked) =>
-    Runtime.runPromise(runtime)(Effect.either(permit(access, request, asked)))
+    permit(access, request, asked).pipe(
+      Effect.either,
+      Effect.tapDefect((cause) => Effect.logError("a stream was not opened for an unexpected reason", cause)),
+      Runtime.runPromise(runtime),
+    )
 
   yield* Effect.acquireRelease(
     Effect.sync(() =>

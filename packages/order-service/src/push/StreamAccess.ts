@@ -3,6 +3,7 @@ import type { SqlClient } from "@effect/sql"
 import type { Access } from "@tandem/service-kit/auth/Access"
 import { maySee } from "@tandem/service-kit/auth/Caller"
 import type { Problem } from "@tandem/service-kit/ProblemDetails"
+import { unavailable } from "@tandem/service-kit/Problems"
 import { type Context, Effect, Option } from "effect"
 import * as PushTickets from "../sql/PushTickets.js"
 
@@ -50,7 +51,10 @@ const holderOf = (access: Context.Tag.Service<Access>, request: IncomingMessage,
   Effect.gen(function* () {
     const refusal = yield* Effect.promise(async () => access.admit?.(request, undefined, false))
     if (refusal !== undefined) return yield* Effect.fail(refusal)
-    const holder = yield* Effect.mapError(PushTickets.redeem(PushTickets.hashOf(ticket)), () => unavailable)
+    const holder = yield* PushTickets.redeem(PushTickets.hashOf(ticket)).pipe(
+      unavailable,
+      Effect.mapError(({ detail }): Problem => ({ kind: "service-unavailable", detail })),
+    )
     return yield* Effect.mapError(
       // A stream moves no money.
       Option.map(holder, (one) => ({ _tag: "User", canFund: false, ...one }) as const),
@@ -71,5 +75,3 @@ const badTicket: Problem = {
   detail: "The ticket is unknown, used, or too old: POST /push-tickets gives another.",
   headers: { "www-authenticate": 'Bearer realm="tandem"' },
 }
-
-const unavailable: Problem = { kind: "service-unavailable", detail: "Tickets cannot be looked at at the moment." }

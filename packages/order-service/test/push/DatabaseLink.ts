@@ -6,6 +6,7 @@ import { migrate } from "@tandem/messaging/Migrations"
 import { Context, Effect, Layer, Redacted } from "effect"
 import { Instances } from "../../src/push/Instances.js"
 import { pushSchema } from "../../src/sql/migrations/push.js"
+import { ticketSchema } from "../../src/sql/migrations/tickets.js"
 import { Notifications } from "../../src/sql/Notifications.js"
 
 /** The way to a test's database, which a test can cut. */
@@ -38,7 +39,7 @@ export const linkedDatabase = Layer.unwrapScoped(
       ({ drop }) => Effect.promise(() => drop()),
     )
     const direct = yield* Layer.build(over(url))
-    yield* Effect.provide(migrate([pushSchema]), direct)
+    yield* Effect.provide(migrate([pushSchema, ticketSchema]), direct)
 
     const target = new URL(url)
     const sockets = new Set<Socket>()

@@ -7,6 +7,7 @@ import { Effect } from "effect"
 import { WebSocket } from "ws"
 import { hashOf, issue } from "../../src/sql/PushTickets.js"
 import { database } from "../sql/database.js"
+import { DatabaseLink, linkedDatabase } from "./DatabaseLink.js"
 import { handshake, listen, speak, startHub, until } from "./hub.js"
 
 /** A hub that asks who listens, and the issuer that it believes. */
@@ -118,7 +119,7 @@ describe("who may listen", () => {
     }).pipe(Effect.provide(database)),
   )
 
-  it.scopedLive("while the issuer or the database is away, nobody is let in, and nobody is told that he may not", () =>
+  it.scopedLive("while the issuer is away, a ticket still lets in, and of a token nothing is said", () =>
     Effect.gen(function* () {
       const { port } = yield* orphanedHub
       const sql = yield* SqlClient.SqlClient
@@ -130,8 +131,23 @@ describe("who may listen", () => {
       expect(end.answer).toMatch(/^retry-after: 1\r$/im)
       expect(yield* upgrade(port, `ticket=${yield* ticketOf("1")}`)).toEqual([101, "1"])
       yield* sql`ALTER TABLE push_tickets RENAME TO away`
-      expect(yield* upgrade(port, "ticket=x")).toEqual([503, "service-unavailable"])
+      expect(yield* upgrade(port, "ticket=x")).toEqual([500, "internal-error"])
     }).pipe(Effect.provide(database)),
+  )
+
+  it.scopedLive("while the database is away, nothing is said of a ticket, and it counts afterwards", () =>
+    Effect.gen(function* () {
+      const link = yield* DatabaseLink
+      const { port } = yield* guardedHub
+      const ticket = yield* link.elsewhere(ticketOf("1"))
+      link.cut()
+      expect(yield* upgrade(port, `ticket=${ticket}`)).toEqual([503, "service-unavailable"])
+      link.restore()
+      expect(yield* Effect.repeat(upgrade(port, `ticket=${ticket}`), { until: ([status]) => status !== 503 })).toEqual([
+        101,
+        "1",
+      ])
+    }).pipe(Effect.provide(linkedDatabase)),
   )
 
   it.scopedLive("where nobody is asked who he is, a user must be named and no ticket is looked at", () =>

@@ -11,6 +11,7 @@ import * as HealthRoutes from "./HealthRoutes.js"
 import { attach } from "./HttpListener.js"
 import type { NodeServer } from "./NodeServer.js"
 import type { Origins } from "./Origins.js"
+import { problemResponse } from "./ProblemDetails.js"
 import { answered } from "./Problems.js"
 import * as RouteTable from "./RouteTable.js"
 import * as MetricsRoute from "./telemetry/MetricsRoute.js"
@@ -21,7 +22,7 @@ export interface HttpServiceOptions<Id extends string, Groups extends HttpApiGro
   /** The API's groups (`HttpApiBuilder.group`) and any routes beside it (`HttpLayerRouter.add`, `HttpLayerRouter.use`), merged. */
   readonly routes: Layer.Layer<HttpApiGroup.HttpApiGroup.ToService<Id, Groups>, ER, RR>
   /** Paths whose WebSocket upgrades somebody else answers on the `NodeServer`; any other upgrade is 404. None when absent. */
-  readonly upgradePaths?: ReadonlyArray<string>
+  readonly upgradePaths?: ReadonlyArray<`/${string}`>
 }
 
 /** What the routes get from here. */
@@ -34,6 +35,24 @@ type Needed<R> = Exclude<
   | HttpLayerRouter.Request.Only<"GlobalRequires", R>,
   Provided
 >
+
+/** Who comes to a WebSocket's path as to any other is told how to come; and another method is 405 there too. */
+const withoutUpgrade = (paths: ReadonlyArray<`/${string}`>) =>
+  HttpLayerRouter.use((router) =>
+    Effect.forEach(paths, (path) =>
+      router.add(
+        "GET",
+        path,
+        Effect.succeed(
+          problemResponse({
+            kind: "invalid-request",
+            detail: "This path is opened as a WebSocket, with the headers for it.",
+            headers: { upgrade: "websocket" },
+          }),
+        ),
+      ),
+    ),
+  )
 
 /**
  * Answers an API and the routes beside it on the {@link NodeServer}, with `/openapi.json`, `/swagger-ui/index.html`, `/docs`,
@@ -58,6 +77,7 @@ export const layer = <Id extends string, Groups extends HttpApiGroup.HttpApiGrou
     DocsPages.layer(api),
     HealthRoutes.layer,
     MetricsRoute.layer,
+    withoutUpgrade(upgradePaths),
   ).pipe(
     Layer.provideMerge(routes),
     Layer.provideMerge(router),

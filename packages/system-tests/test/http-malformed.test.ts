@@ -331,6 +331,7 @@ const allowed: ReadonlyArray<readonly [service: Case["service"], path: string, a
   ["order", `/orders/${uuid}/history`, "GET, HEAD, OPTIONS"],
   ["order", `/orders/${uuid}/cancel`, "POST, OPTIONS"],
   ["order", `/orders/${uuid}/refund`, "POST, OPTIONS"],
+  ["order", "/ws", "GET, HEAD, OPTIONS"],
   ["order", "/index.html", "GET, HEAD, OPTIONS"],
   ["order", "/health/live", "GET, HEAD, OPTIONS"],
   ["payment", "/accounts", "POST, OPTIONS"],
@@ -488,6 +489,7 @@ const gates: ReadonlyArray<Case> = [
     "payment",
     bare("GET /ws HTTP/1.1", host, "Connection: Upgrade", "Upgrade: websocket"),
   ),
+  refused("invalid-request", "a WebSocket's path without an upgrade", "order", bare("GET /ws?userId=1 HTTP/1.1", host)),
   ...["", "?userId=", "?userId=a%20b", "?userId=1&userId=2", "?userId=1&after=-1", "?userId=1&after=1e2"].map((query) =>
     refused(
       "invalid-request",

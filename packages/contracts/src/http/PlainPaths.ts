@@ -77,38 +77,15 @@ const ticket: Parameter = {
   schema: { type: "string" },
 }
 
-/** The push of the order service: the same frames over two transports. What is in them stands in `/asyncapi.json`. */
+/** The push of the order service: what is in the frames stands in `/asyncapi.json`. */
 export const pushPaths = (): Record<string, Record<string, Operation>> => ({
-  "/notifications/stream": {
-    get: {
-      operationId: "streamNotifications",
-      tags: ["push"],
-      summary: "Be told of every change of a user's orders, as server-sent events",
-      description: "`id:` is the frame's `seq` and `event:` its `type`; `/asyncapi.json` says what is in the frames.",
-      parameters: [
-        ...streamParameters,
-        ticket,
-        {
-          name: "Last-Event-ID",
-          in: "header",
-          required: false,
-          description: "As a browser sends it when it comes again; it wins over `after`.",
-          schema: { type: "string" },
-        },
-      ],
-      responses: {
-        200: text("text/event-stream", "The frames, for as long as both sides keep it open"),
-        ...problemResponses("not-found", "unauthorized"),
-      },
-    },
-  },
   "/ws": {
     get: {
       operationId: "openNotificationSocket",
       tags: ["push"],
       summary: "Be told of every change of a user's orders, over a WebSocket",
       description:
-        "Each text message is one frame; `/asyncapi.json` says what is in it. 404 also without `Upgrade: websocket`.",
+        "Each text message is one frame; `/asyncapi.json` says what is in it. 400 without `Upgrade: websocket`.",
       parameters: [...streamParameters, ticket],
       responses: {
         101: { description: "The WebSocket is open" },

@@ -1,0 +1,19 @@
+import { readFileSync } from "node:fs"
+import { specifications, specificationText } from "@tandem/contracts/Specifications"
+import { describe, expect, it } from "vitest"
+import { breakingChanges } from "./BreakingChanges.js"
+
+const committed = (name: string) => readFileSync(new URL(`../../../../docs/api/${name}`, import.meta.url), "utf8")
+
+const documents = Object.entries(specifications())
+
+describe("the committed documents", () => {
+  it.each(documents)("are what is served: %s (`npm run specs` writes them)", (name, document) => {
+    expect(committed(name) === specificationText(document), `docs/api/${name} is not current: npm run specs`).toBe(true)
+  })
+
+  it.each(documents.filter(([name]) => name.endsWith(".openapi.json")))("break no client: %s", (name, document) => {
+    const released = JSON.parse(committed(`released/${name}`))
+    expect(breakingChanges(released, JSON.parse(specificationText(document)))).toEqual([])
+  })
+})

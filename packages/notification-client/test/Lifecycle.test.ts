@@ -8,7 +8,8 @@ const start = (onState: (state: ConnectionState, client: NotificationClient | un
   const frames: Array<Frame> = []
   let client: NotificationClient | undefined
   client = connect({
-    url: "ws://order/ws",
+    url: "http://order",
+    transport: "websocket",
     userId: "1",
     onFrame: (frame) => frames.push(frame),
     onState: (state) => onState(state, client),

@@ -31,7 +31,8 @@ const start = (after?: number) => {
   const frames: Array<Frame> = []
   const states: Array<ConnectionState> = []
   const client = connect({
-    url: "ws://order/ws",
+    url: "http://order",
+    transport: "websocket",
     userId: "1",
     ...(after === undefined ? {} : { after }),
     onFrame: (frame) => frames.push(frame),

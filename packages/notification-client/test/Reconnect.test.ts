@@ -34,7 +34,8 @@ const subscribe = (port: number, after?: number) => {
   const frames: Array<Frame> = []
   const states: Array<ConnectionState> = []
   const client = connect({
-    url: `ws://127.0.0.1:${port}/ws`,
+    url: `http://127.0.0.1:${port}`,
+    transport: "websocket",
     userId: "1",
     ...(after === undefined ? {} : { after }),
     onFrame: (frame) => frames.push(frame),

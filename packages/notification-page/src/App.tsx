@@ -1,11 +1,13 @@
 import type { OrderStatusChanged } from "@tandem/contracts/push/OrderStatusChanged"
-import { useEffect, useLayoutEffect, useState } from "preact/hooks"
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks"
 import { AccountCard } from "./components/AccountCard.js"
 import { Footer } from "./components/Footer.js"
 import { Header } from "./components/Header.js"
 import { OrderCard } from "./components/OrderCard.js"
 import { OrderList } from "./components/OrderList.js"
+import { SignIn } from "./components/SignIn.js"
 import { Toasts } from "./components/Toasts.js"
+import * as DesktopNotices from "./state/DesktopNotices.js"
 import { type Toast, withToast } from "./state/Toasts.js"
 import { isUserId, useUserInUrl } from "./state/UserInUrl.js"
 import { useSession } from "./state/useSession.js"
@@ -18,9 +20,20 @@ export const App = () => {
   const [userId, openUser] = useUserInUrl()
   const [toasts, setToasts] = useState<ReadonlyArray<Toast>>([])
   const valid = isUserId(userId)
-  const notify = (frame: OrderStatusChanged) => setToasts((shown) => withToast(shown, frame))
-  const [state, session] = useSession(valid ? userId : undefined, notify)
   const spoken = words[language]
+  // The session outlives a change of the language.
+  const speaking = useRef(spoken)
+  speaking.current = spoken
+  const notify = (frame: OrderStatusChanged) => {
+    setToasts((shown) => withToast(shown, frame))
+    DesktopNotices.show(frame, speaking.current)
+  }
+  const [signIns, setSignIns] = useState(0)
+  const [state, session] = useSession(valid ? userId : undefined, notify, signIns)
+  const signedIn = (subject: string | undefined) => {
+    if (isUserId(subject ?? "")) openUser(subject ?? "")
+    setSignIns((count) => count + 1)
+  }
 
   useLayoutEffect(() => {
     document.documentElement.lang = language
@@ -41,6 +54,7 @@ export const App = () => {
       {valid ? (
         <main class="page">
           <div class="side" key={userId}>
+            {state.signInNeeded ? <SignIn key={signIns} onToken={signedIn} /> : null}
             <AccountCard state={state} session={session} />
             <OrderCard session={session} />
           </div>

@@ -1,6 +1,6 @@
 import type { OrderStatusChanged } from "@tandem/contracts/push/OrderStatusChanged"
 import { describe, expect, it } from "vitest"
-import { maximumToasts, type Toast, toastTitles, withToast } from "../src/state/Toasts.js"
+import { kindOf, maximumToasts, type Toast, toastTitles, withToast } from "../src/state/Toasts.js"
 
 const frame = (seq: number, status: OrderStatusChanged["status"]): OrderStatusChanged => ({
   type: "order-status-changed",
@@ -18,10 +18,14 @@ describe("toasts", () => {
     expect(toastTitles).toEqual({ FINISHED: "УРА! Заказ оплачен!", CANCELLED: "Оплата не прошла :(" })
   })
 
-  it("come for what was paid and what was not, and for nothing else", () => {
-    const frames = [frame(1, "FINISHED"), frame(2, "REFUNDED"), frame(3, "CANCELLED")]
-    const shown = frames.reduce<ReadonlyArray<Toast>>(withToast, [])
-    expect(shown.map(({ seq }) => seq)).toEqual([1, 3])
+  it("say of a user's own cancellation, and of a refund, that it is done, and never that a payment failed", () => {
+    const cancelled = (reason: OrderStatusChanged["reason"]) => ({ ...frame(1, "CANCELLED"), reason })
+    expect(kindOf(frame(1, "FINISHED"))).toBe("FINISHED")
+    for (const reason of ["InsufficientFunds", "AccountNotFound", "PaymentTimeout"] as const) {
+      expect(kindOf(cancelled(reason))).toBe("CANCELLED")
+    }
+    expect(kindOf(cancelled("CancelledByUser"))).toBe("cancelled-by-user")
+    expect(kindOf({ ...frame(1, "REFUNDED"), reason: "RefundedByUser" })).toBe("refunded")
   })
 
   it("are the latest few in a burst", () => {

@@ -1,4 +1,5 @@
 import type { ProblemBody, ProblemKind } from "@tandem/contracts/Problem"
+import { token } from "./Token.js"
 
 /** The two services, as the page speaks of them. */
 export type ServiceName = "orders" | "payments"
@@ -22,12 +23,48 @@ const timeout = 15_000
 
 const prefix = "urn:tandem:problem:"
 
-/** One request. The services keep to their contract, so a good answer's body is taken for what it says. */
-export const request = async <A>(service: ServiceName, method: "GET" | "POST", url: URL): Promise<Answer<A>> => {
+/** A command that had no answer is asked again after so many ms, under the same key, so that it cannot happen twice. */
+const askAgainAfter = [1_000, 3_000]
+
+/** A request that changes nothing. */
+export const read = <A>(service: ServiceName, url: URL): Promise<Answer<A>> => once(service, "GET", url, {})
+
+/**
+ * A command. It has a key of its own (`Idempotency-Key`): when no answer comes it is asked again, and a service that had done it
+ * already gives its first answer once more.
+ */
+export const command = async <A>(service: ServiceName, url: URL): Promise<Answer<A>> => {
+  const headers = { "Idempotency-Key": crypto.randomUUID() }
+  let answer = await once<A>(service, "POST", url, headers)
+  for (const pause of askAgainAfter) {
+    const isOpen =
+      answer.fault?.kind === "unreachable" ||
+      (answer.fault?.kind === "problem" && answer.fault.problem === "request-in-flight")
+    if (!isOpen) return answer
+    await new Promise((resolve) => setTimeout(resolve, pause))
+    answer = await once<A>(service, "POST", url, headers)
+  }
+  return answer
+}
+
+/** The services keep to their contract, so a good answer's body is taken for what it says. */
+const once = async <A>(
+  service: ServiceName,
+  method: "GET" | "POST",
+  url: URL,
+  headers: Readonly<Record<string, string>>,
+): Promise<Answer<A>> => {
+  const known = token()
+  const authorization = known === undefined ? {} : { Authorization: `Bearer ${known}` }
   let response: Response
   let body: unknown
   try {
-    response = await fetch(url, { method, cache: "no-store", signal: AbortSignal.timeout(timeout) })
+    response = await fetch(url, {
+      method,
+      headers: { ...authorization, ...headers },
+      cache: "no-store",
+      signal: AbortSignal.timeout(timeout),
+    })
     body = await response.json()
   } catch (error) {
     return error instanceof SyntaxError
@@ -49,3 +86,7 @@ const fromBody = (body: Partial<ProblemBody>, status: number): Fault =>
         }),
       }
     : { kind: "unexpected", status }
+
+/** The service asks who is calling, and nobody has said it, or not well. */
+export const isUnauthorized = (fault: Fault | undefined): boolean =>
+  fault?.kind === "problem" && fault.problem === "unauthorized"

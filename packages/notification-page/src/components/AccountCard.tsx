@@ -4,6 +4,7 @@ import { useWords } from "../words/Language.js"
 import { AmountForm } from "./AmountForm.js"
 import { Money } from "./Money.js"
 import { Rings } from "./Rings.js"
+import { Transfers } from "./Transfers.js"
 
 const choices = [10_00, 100_00, 1_000_00]
 
@@ -44,6 +45,7 @@ export const AccountCard = ({
         choices={choices}
         send={session?.topUp}
       />
+      {account ? <Transfers userId={account.userId} version={account.version} /> : null}
     </section>
   )
 }

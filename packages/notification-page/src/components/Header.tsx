@@ -1,5 +1,6 @@
 import type { ConnectionState } from "@tandem/notification-client/NotificationClient"
 import { useEffect, useRef, useState } from "preact/hooks"
+import * as DesktopNotices from "../state/DesktopNotices.js"
 import { isUserId } from "../state/UserInUrl.js"
 import { useWords } from "../words/Language.js"
 import type { Language } from "../words/Words.js"
@@ -21,6 +22,7 @@ export const Header = (props: {
     </p>
     <UserSwitch userId={props.userId} onUser={props.onUser} />
     {props.connection === undefined ? null : <ConnectionPill connection={props.connection} />}
+    <NoticeButton />
     <LanguageSwitch language={props.language} onLanguage={props.onLanguage} />
   </header>
 )
@@ -32,6 +34,29 @@ const ConnectionPill = ({ connection }: { readonly connection: ConnectionState }
       {words.connection[connection]}
     </p>
   )
+}
+
+/** Asks whether the desktop may show what happens; gone once the user has decided. */
+const NoticeButton = () => {
+  const words = useWords()
+  const [offered, offer] = useState(DesktopNotices.mayAsk)
+  const click = async () => {
+    await DesktopNotices.ask()
+    offer(DesktopNotices.mayAsk())
+  }
+  return offered ? (
+    <button
+      type="button"
+      class="notices"
+      title={words.desktopNotices}
+      aria-label={words.desktopNotices}
+      onClick={click}
+    >
+      <svg viewBox="0 0 20 20" aria-hidden="true">
+        <path d="M10 3a4.5 4.5 0 0 0-4.5 4.5c0 4-1.5 5-1.5 5h12s-1.5-1-1.5-5A4.5 4.5 0 0 0 10 3zM8.5 15.5a1.5 1.5 0 0 0 3 0" />
+      </svg>
+    </button>
+  ) : null
 }
 
 const LanguageSwitch = ({

@@ -10,7 +10,7 @@ import { Rings } from "./Rings.js"
 /** The user's orders, newest first, changing as they are settled. */
 export const OrderList = ({
   userId,
-  state: { orders, ordersKnown, ordersFault, next },
+  state: { orders, ordersKnown, ordersFault, next, asked },
   session,
 }: {
   readonly userId: string
@@ -35,7 +35,7 @@ export const OrderList = ({
       {empty ? null : (
         <ol class="order-list">
           {orders.items.map((order) => (
-            <OrderRow key={order.id} order={order} />
+            <OrderRow key={order.id} order={order} asked={asked.get(order.id)} session={session} />
           ))}
         </ol>
       )}

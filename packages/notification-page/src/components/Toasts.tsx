@@ -1,5 +1,5 @@
 import { useEffect, useState } from "preact/hooks"
-import { type Toast, toastTitles } from "../state/Toasts.js"
+import { kindOf, type Toast, toastTitles } from "../state/Toasts.js"
 import { useWords } from "../words/Language.js"
 import { Money } from "./Money.js"
 import { StatusRings } from "./Rings.js"
@@ -44,9 +44,7 @@ const ToastCard = ({ toast, onDismiss }: { readonly toast: Toast; readonly onDis
     >
       <StatusRings status={toast.status} />
       <div>
-        <p class="toast-title" lang="ru">
-          {toastTitles[toast.status]}
-        </p>
+        <ToastTitle toast={toast} />
         <p class="toast-detail">
           {words.orderFor("")}
           <Money minor={toast.amount} />
@@ -59,5 +57,17 @@ const ToastCard = ({ toast, onDismiss }: { readonly toast: Toast; readonly onDis
         </svg>
       </button>
     </article>
+  )
+}
+
+const ToastTitle = ({ toast }: { readonly toast: Toast }) => {
+  const words = useWords()
+  const kind = kindOf(toast)
+  return kind === "FINISHED" || kind === "CANCELLED" ? (
+    <p class="toast-title" lang="ru">
+      {toastTitles[kind]}
+    </p>
+  ) : (
+    <p class="toast-title">{words.toast[kind]}</p>
   )
 }

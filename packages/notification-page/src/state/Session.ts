@@ -1,8 +1,18 @@
 import type { Frame } from "@tandem/contracts/push/Frame"
 import type { OrderStatusChanged } from "@tandem/contracts/push/OrderStatusChanged"
 import { type ConnectionState, connect } from "@tandem/notification-client/NotificationClient"
-import type { Answer, Fault } from "../api/Fault.js"
-import { type Account, listOrders, placeOrder, pushUrl, readAccount, topUp } from "../api/Services.js"
+import { type Answer, type Fault, isUnauthorized } from "../api/Fault.js"
+import {
+  type Account,
+  askFor,
+  getTicket,
+  listOrders,
+  orderServiceUrl,
+  placeOrder,
+  readAccount,
+  topUp,
+} from "../api/Services.js"
+import { token } from "../api/Token.js"
 import { fromFrame, merge, noOrders, type Order, type Orders, restart } from "./Orders.js"
 import { makeStore, type Store } from "./Store.js"
 
@@ -18,7 +28,14 @@ export interface SessionState {
   /** null: the user has no account yet; undefined: nothing was heard yet. */
   readonly account: Account | null | undefined
   readonly accountFault: Fault | undefined
+  /** What was asked of which order, and is not answered yet. */
+  readonly asked: ReadonlyMap<string, Asking>
+  /** The services ask who is calling, and nobody has said it, or not well. */
+  readonly signInNeeded: boolean
 }
+
+/** What can be asked of an order. */
+export type Asking = "cancel" | "refund"
 
 /** A user whose orders and account are watched. */
 export interface Session {
@@ -29,6 +46,8 @@ export interface Session {
   /** Both resolve with the fault, undefined when it is done. `amount` in minor units. */
   readonly placeOrder: (amount: number) => Promise<Fault | undefined>
   readonly topUp: (amount: number) => Promise<Fault | undefined>
+  /** Resolves with the fault, undefined when it is asked; the answer comes as a change of the order. */
+  readonly ask: (what: Asking, orderId: string) => Promise<Fault | undefined>
   readonly close: () => void
 }
 
@@ -41,6 +60,8 @@ export const unknown: SessionState = {
   next: null,
   account: undefined,
   accountFault: undefined,
+  asked: new Map(),
+  signInNeeded: false,
 }
 
 const pageSize = 50
@@ -56,7 +77,7 @@ export const openSession = (userId: string, onChange: (frame: OrderStatusChanged
   const state = makeStore<SessionState>(unknown)
   let closed = false
   let refresh: ReturnType<typeof setTimeout> | undefined
-  let asked = false
+  let listed = false
 
   const set = (change: Partial<SessionState>) => {
     if (!closed) state.update((current) => ({ ...current, ...change }))
@@ -66,7 +87,7 @@ export const openSession = (userId: string, onChange: (frame: OrderStatusChanged
   const loadPage = async (cursor?: string) => {
     const { body, fault } = await listOrders(userId, pageSize, cursor)
     if (closed) return
-    if (body === undefined) return set({ ordersFault: fault })
+    if (body === undefined) return set({ ordersFault: fault, signInNeeded: isUnauthorized(fault) })
     const { orders } = state.get()
     set({
       orders: cursor === undefined ? restart(orders, body.items, body.next !== null) : merge(orders, body.items),
@@ -86,8 +107,8 @@ export const openSession = (userId: string, onChange: (frame: OrderStatusChanged
     if (fault.kind === "problem" && fault.problem === "account-not-found") {
       return set({ account: state.get().account ?? null, accountFault: undefined })
     }
-    set({ accountFault: fault })
-    scheduleRefresh(retryDelay)
+    set({ accountFault: fault, signInNeeded: state.get().signInNeeded || isUnauthorized(fault) })
+    if (!isUnauthorized(fault)) scheduleRefresh(retryDelay)
   }
   const scheduleRefresh = (delay: number) => {
     clearTimeout(refresh)
@@ -102,14 +123,20 @@ export const openSession = (userId: string, onChange: (frame: OrderStatusChanged
     if (closed) return
     if (frame.type === "welcome") {
       // A stream that goes on where it ended leaves nothing to read again.
-      if (asked && frame.recovered && state.get().ordersFault === undefined) return
-      asked = true
+      if (listed && frame.recovered && state.get().ordersFault === undefined) return
+      listed = true
       void loadPage()
       return
     }
     takeIn(fromFrame(frame))
+    answered(frame.orderId)
     onChange(frame)
     if (refresh === undefined) scheduleRefresh(refreshDelay)
+  }
+
+  const answered = (orderId: string) => {
+    const { asked } = state.get()
+    if (asked.has(orderId)) set({ asked: new Map([...asked].filter(([id]) => id !== orderId)) })
   }
 
   const onState = (connection: ConnectionState) => {
@@ -119,7 +146,18 @@ export const openSession = (userId: string, onChange: (frame: OrderStatusChanged
     if (connection === "open" && state.get().accountFault !== undefined) refreshAccount()
   }
   // Connected first and read second: what changes in between comes as a frame, so nothing falls between the two.
-  const push = connect({ url: pushUrl(), userId, onFrame, onState })
+  const push = connect({
+    url: orderServiceUrl.href,
+    userId,
+    onFrame,
+    onState,
+    onRefused: ({ status }) => {
+      if (status === 401) set({ signInNeeded: true })
+      // What can be read without a stream is read once; what is wrong with it is told there.
+      if (!state.get().ordersKnown) void loadPage()
+    },
+    ...(token() === undefined ? {} : { ticket: getTicket }),
+  })
   refreshAccount()
 
   return {
@@ -136,6 +174,15 @@ export const openSession = (userId: string, onChange: (frame: OrderStatusChanged
       const answer = await topUp(userId, amount)
       if (answer.body !== undefined) takeAccount(answer)
       return answer.fault
+    },
+    ask: async (what, orderId) => {
+      const { body, fault } = await askFor(what, orderId)
+      if (body === undefined) return fault
+      const known = state.get().orders.items.find(({ id }) => id === orderId)
+      // Its answer may have been quicker than the answer to the question.
+      if (known?.status === body.status) set({ asked: new Map([...state.get().asked, [orderId, what]]) })
+      takeIn(body)
+      return undefined
     },
     close: () => {
       closed = true

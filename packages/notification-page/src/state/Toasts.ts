@@ -1,17 +1,24 @@
 import type { OrderStatusChanged } from "@tandem/contracts/push/OrderStatusChanged"
 
-/** A frame that deserves a word: the order was paid, or it was not. */
-export type Toast = OrderStatusChanged & { readonly status: "FINISHED" | "CANCELLED" }
+/** A frame that deserves a word: every change does. */
+export type Toast = OrderStatusChanged
 
-/** What a toast says, in Russian whatever the page's language. */
+/** What the toasts of payment say, in Russian whatever the page's language. */
 export const toastTitles = { FINISHED: "УРА! Заказ оплачен!", CANCELLED: "Оплата не прошла :(" } as const
+
+/** What a toast says: that the payment went through or did not, or that what the user has asked for is done. */
+export type ToastKind = keyof typeof toastTitles | "cancelled-by-user" | "refunded"
+
+/** Which of these a frame is. */
+export const kindOf = ({ status, reason }: OrderStatusChanged): ToastKind => {
+  if (status === "REFUNDED") return "refunded"
+  if (status === "FINISHED") return "FINISHED"
+  return reason === "CancelledByUser" ? "cancelled-by-user" : "CANCELLED"
+}
 
 /** A burst shows the latest ones only; the list has them all. */
 export const maximumToasts = 3
 
-const deserves = (frame: OrderStatusChanged): frame is Toast =>
-  frame.status === "FINISHED" || frame.status === "CANCELLED"
-
-/** The toasts with one more, when the frame deserves one; the oldest makes room. */
+/** The toasts with one more; the oldest makes room. */
 export const withToast = (shown: ReadonlyArray<Toast>, frame: OrderStatusChanged): ReadonlyArray<Toast> =>
-  deserves(frame) ? [...shown, frame].slice(-maximumToasts) : shown
+  [...shown, frame].slice(-maximumToasts)

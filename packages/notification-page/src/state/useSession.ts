@@ -2,10 +2,11 @@ import type { OrderStatusChanged } from "@tandem/contracts/push/OrderStatusChang
 import { useEffect, useState } from "preact/hooks"
 import { openSession, type Session, type SessionState, unknown } from "./Session.js"
 
-/** Watches the user for as long as the component is there; no session before the first effect, nor without a user. */
+/** Watches the user, anew with each sign-in, for as long as the component is there; no session before the first effect, nor without a user. */
 export const useSession = (
   userId: string | undefined,
   onChange: (frame: OrderStatusChanged) => void,
+  signIns: number,
 ): readonly [SessionState, Session | undefined] => {
   const [shown, show] = useState<{ readonly session?: Session; readonly state: SessionState }>({ state: unknown })
   useEffect(() => {
@@ -19,6 +20,6 @@ export const useSession = (
       session.close()
       show({ state: unknown })
     }
-  }, [userId])
+  }, [userId, signIns])
   return [shown.state, shown.session]
 }

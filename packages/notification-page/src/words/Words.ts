@@ -2,7 +2,9 @@ import type { OrderStatus, Reason } from "@tandem/contracts/OrderStatus"
 import type { ProblemKind } from "@tandem/contracts/Problem"
 import type { ConnectionState } from "@tandem/notification-client/NotificationClient"
 import type { ServiceName } from "../api/Fault.js"
+import type { Transfer } from "../api/Services.js"
 import { type AmountFault, maximumAmount } from "../money/Money.js"
+import type { Asking } from "../state/Session.js"
 
 /** Everything that the page says, in one language; but for the toasts' titles, which are the same in all. */
 export interface Words {
@@ -44,6 +46,21 @@ export interface Words {
   readonly unexpected: string
   readonly problem: Readonly<Record<ProblemKind, string>>
   readonly notifications: string
+  /** Titles of the toasts that do not speak of a payment. */
+  readonly toast: Readonly<Record<"cancelled-by-user" | "refunded", string>>
+  readonly desktopNotices: string
+  readonly history: string
+  readonly orderNumber: string
+  readonly ask: Readonly<Record<Asking, string>>
+  readonly asked: Readonly<Record<Asking, string>>
+  readonly transfers: string
+  readonly transfer: Readonly<Record<Transfer["kind"], string>>
+  readonly balanceAfter: string
+  readonly signIn: string
+  readonly signInHint: string
+  readonly token: string
+  readonly tokenRefused: string
+  readonly signInAction: string
   readonly orderFor: (money: string) => string
   readonly dismiss: string
   readonly ordersApi: string
@@ -134,6 +151,20 @@ const ru: Words = {
     "service-unavailable": "Сервис сейчас недоступен, ничего не изменилось. Попробуйте ещё раз.",
   },
   notifications: "Уведомления",
+  toast: { "cancelled-by-user": "Заказ отменён", refunded: "Деньги вернулись" },
+  desktopNotices: "Уведомлять на рабочем столе",
+  history: "История заказа",
+  orderNumber: "Номер",
+  ask: { cancel: "Отменить заказ", refund: "Вернуть деньги" },
+  asked: { cancel: "Отмена запрошена…", refund: "Возврат запрошен…" },
+  transfers: "Движение денег",
+  transfer: { topup: "Пополнение", payment: "Оплата заказа", refund: "Возврат" },
+  balanceAfter: "остаток",
+  signIn: "Нужно войти",
+  signInHint: "Сервис спрашивает, кто вы. Вставьте токен, его печатает npm start -- --auth.",
+  token: "Токен",
+  tokenRefused: "Этот токен не подошёл",
+  signInAction: "Войти",
   orderFor: (money) => `Заказ на ${money}`,
   dismiss: "Закрыть уведомление",
   ordersApi: "API заказов",
@@ -221,6 +252,20 @@ const en: Words = {
     "service-unavailable": "The service is not available right now and nothing was changed. Try again.",
   },
   notifications: "Notifications",
+  toast: { "cancelled-by-user": "Order cancelled", refunded: "Money returned" },
+  desktopNotices: "Notify me on the desktop",
+  history: "History of the order",
+  orderNumber: "Number",
+  ask: { cancel: "Cancel order", refund: "Refund" },
+  asked: { cancel: "Cancellation asked…", refund: "Refund asked…" },
+  transfers: "Movements",
+  transfer: { topup: "Top-up", payment: "Payment of an order", refund: "Refund" },
+  balanceAfter: "balance",
+  signIn: "Sign in",
+  signInHint: "The service asks who you are. Paste a token; npm start -- --auth prints some.",
+  token: "Token",
+  tokenRefused: "This token was not accepted",
+  signInAction: "Sign in",
   orderFor: (money) => `Order for ${money}`,
   dismiss: "Dismiss notification",
   ordersApi: "Orders API",

@@ -14,7 +14,7 @@ const start = (onState: (state: ConnectionState, client: NotificationClient | un
     onFrame: (frame) => frames.push(frame),
     onState: (state) => onState(state, client),
     open: () => {
-      const listeners = new Map<string, (event: { readonly data?: unknown }) => void>()
+      const listeners = new Map<string, (event: { readonly data?: unknown; readonly code?: number }) => void>()
       const socket = { closed: false, emit: (type: string, data?: unknown) => listeners.get(type)?.({ data }) }
       sockets.push(socket)
       return {

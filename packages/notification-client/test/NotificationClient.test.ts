@@ -3,7 +3,7 @@ import { type ConnectionState, connect, type Socket } from "@tandem/notification
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 
 class ScriptedSocket implements Socket {
-  private readonly listeners = new Map<string, (event: { readonly data?: unknown }) => void>()
+  private readonly listeners = new Map<string, (event: { readonly data?: unknown; readonly code?: number }) => void>()
   closed = false
   readonly url: string
   constructor(url: string) {
@@ -12,7 +12,7 @@ class ScriptedSocket implements Socket {
   close() {
     this.closed = true
   }
-  addEventListener(type: string, listener: (event: { readonly data?: unknown }) => void) {
+  addEventListener(type: string, listener: (event: { readonly data?: unknown; readonly code?: number }) => void) {
     this.listeners.set(type, listener)
   }
   say(frame: unknown) {

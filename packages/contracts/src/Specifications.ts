@@ -1,4 +1,6 @@
 import { OpenApi } from "@effect/platform"
+import { OrderAsyncApi } from "./asyncapi/OrderAsyncApi.js"
+import { PaymentAsyncApi } from "./asyncapi/PaymentAsyncApi.js"
 import { OrderApi } from "./http/OrderApi.js"
 import { PaymentApi } from "./http/PaymentApi.js"
 
@@ -6,6 +8,8 @@ import { PaymentApi } from "./http/PaymentApi.js"
 export const specifications = (): Readonly<Record<string, object>> => ({
   "order-service.openapi.json": OpenApi.fromApi(OrderApi),
   "payment-service.openapi.json": OpenApi.fromApi(PaymentApi),
+  "order-service.asyncapi.json": OrderAsyncApi,
+  "payment-service.asyncapi.json": PaymentAsyncApi,
 })
 
 /** A document as its file has it. */

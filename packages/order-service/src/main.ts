@@ -1,3 +1,4 @@
+import { OrderAsyncApi } from "@tandem/contracts/asyncapi/OrderAsyncApi"
 import { OrderApi } from "@tandem/contracts/http/OrderApi"
 import { topics } from "@tandem/contracts/messages/Topics"
 import { messagingSchema } from "@tandem/messaging/MessagingSchema"
@@ -45,6 +46,7 @@ ServiceMain.run({
     Layer.mergeAll(
       HttpService.layer({
         api: OrderApi,
+        asyncApi: OrderAsyncApi,
         routes: Layer.mergeAll(OrdersRoutes, NotificationsRoutes, StreamRoutes, TicketsRoutes, PageRoutes(page)),
         upgradePaths: ["/ws"],
       }),

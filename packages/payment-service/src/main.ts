@@ -1,3 +1,4 @@
+import { PaymentAsyncApi } from "@tandem/contracts/asyncapi/PaymentAsyncApi"
 import { PaymentApi } from "@tandem/contracts/http/PaymentApi"
 import { topics } from "@tandem/contracts/messages/Topics"
 import { messagingSchema } from "@tandem/messaging/MessagingSchema"
@@ -33,7 +34,11 @@ ServiceMain.run({
   config,
   app: ({ service }) =>
     Layer.mergeAll(
-      HttpService.layer({ api: PaymentApi, routes: Layer.merge(AccountsRoutes, PaymentsRoutes) }),
+      HttpService.layer({
+        api: PaymentApi,
+        asyncApi: PaymentAsyncApi,
+        routes: Layer.merge(AccountsRoutes, PaymentsRoutes),
+      }),
       PaymentRequestsConsumer,
       Relay.layer(),
       Database.maintained(Layer.merge(Retention.layer({ inbox: service.inboxRetention }), IdempotencyRetention.layer)),

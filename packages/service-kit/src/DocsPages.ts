@@ -1,6 +1,6 @@
-import { createHash } from "node:crypto"
 import { type HttpApi, HttpApiScalar, HttpApiSwagger, HttpLayerRouter, HttpServerResponse } from "@effect/platform"
 import { Effect, Layer } from "effect"
+import { pagePolicy } from "./PagePolicy.js"
 
 /**
  * The API's pages for people: Swagger UI at `/swagger-ui/index.html`, Scalar at `/docs`. Both are whole in themselves and ask no other
@@ -39,32 +39,9 @@ const allowingItsScripts = (page: HttpServerResponse.HttpServerResponse): HttpSe
   if (known !== undefined) return known
   const html = page.body._tag === "Uint8Array" ? new TextDecoder().decode(page.body.body) : ""
   const answer = HttpServerResponse.setHeaders(page, {
-    "content-security-policy": policy(html),
+    // Scalar highlights examples in WebAssembly, and shows an empty page where it may not.
+    "content-security-policy": pagePolicy(html, "WebAssembly"),
   })
   allowed.set(page, answer)
   return answer
-}
-
-const policy = (html: string): string => {
-  const scripts = [...html.matchAll(/<script(?<attributes>[^>]*)>(?<text>[\s\S]*?)<\/script>/g)]
-    .filter(({ groups }) => !groups?.["attributes"]?.includes("application/json"))
-    .map(
-      ({ groups }) =>
-        `'sha256-${createHash("sha256")
-          .update(groups?.["text"] ?? "")
-          .digest("base64")}'`,
-    )
-  return [
-    "default-src 'none'",
-    // Scalar highlights examples in WebAssembly, and shows an empty page where it may not.
-    `script-src ${scripts.join(" ")} 'wasm-unsafe-eval'`,
-    // Both set styles on elements while they run, which no hash can foresee.
-    "style-src 'unsafe-inline'",
-    "img-src 'self' data:",
-    "font-src data:",
-    "connect-src 'self'",
-    "base-uri 'none'",
-    "form-action 'none'",
-    "frame-ancestors 'none'",
-  ].join("; ")
 }

@@ -2,6 +2,7 @@ import { type HttpApi, type HttpApiGroup, HttpLayerRouter } from "@effect/platfo
 import { type NodeContext, NodeHttpServer } from "@effect/platform-node"
 import { type Cause, Effect, Layer } from "effect"
 import type { Access } from "./auth/Access.js"
+import * as AsyncApiPage from "./AsyncApiPage.js"
 import * as GuardedRoutes from "./auth/GuardedRoutes.js"
 import { DirectRoutes } from "./DirectRoutes.js"
 import * as DocsPages from "./DocsPages.js"
@@ -21,6 +22,8 @@ export interface HttpServiceOptions<Id extends string, Groups extends HttpApiGro
   readonly api: HttpApi.HttpApi<Id, Groups, E, R>
   /** The API's groups (`HttpApiBuilder.group`) and any routes beside it (`HttpLayerRouter.add`, `HttpLayerRouter.use`), merged. */
   readonly routes: Layer.Layer<HttpApiGroup.HttpApiGroup.ToService<Id, Groups>, ER, RR>
+  /** The AsyncAPI document of what the service says and hears, which gets its pages; none when absent. */
+  readonly asyncApi?: AsyncApiPage.AsyncApiDocument
   /** Paths whose WebSocket upgrades somebody else answers on the `NodeServer`; any other upgrade is 404. None when absent. */
   readonly upgradePaths?: ReadonlyArray<`/${string}`>
 }
@@ -55,7 +58,7 @@ const withoutUpgrade = (paths: ReadonlyArray<`/${string}`>) =>
   )
 
 /**
- * Answers an API and the routes beside it on the {@link NodeServer}, with `/openapi.json`, `/swagger-ui/index.html`, `/docs`,
+ * Answers an API and the routes beside it on the {@link NodeServer}, with `/openapi.json`, `/swagger-ui/index.html`, `/docs`, `/asyncapi.json`, `/asyncapi.html`,
  * `/health/live`, `/health/ready` and `/metrics`. Every refusal and every fault is problem+json; see `Problems.ts`.
  */
 export const layer = <Id extends string, Groups extends HttpApiGroup.HttpApiGroup.Any, E, R, ER, RR>(
@@ -70,13 +73,14 @@ export const layer = <Id extends string, Groups extends HttpApiGroup.HttpApiGrou
   | Needed<RR>
   | Exclude<R | HttpApiGroup.HttpApiGroup.ErrorContext<Groups>, Provided>
 > => {
-  const { api, routes, upgradePaths = [] } = options
+  const { api, routes, asyncApi, upgradePaths = [] } = options
   const { table, layer: router } = RouteTable.make()
   const app = Layer.mergeAll(
     HttpLayerRouter.addHttpApi(api, { openapiPath: "/openapi.json" }),
     DocsPages.layer(api),
     HealthRoutes.layer,
     MetricsRoute.layer,
+    asyncApi === undefined ? Layer.empty : AsyncApiPage.layer(asyncApi),
     withoutUpgrade(upgradePaths),
   ).pipe(
     Layer.provideMerge(routes),

@@ -205,7 +205,6 @@ export const asyncApi = (party: Party): Json => {
 
 const pushQuery = {
   type: "object",
-  required: ["userId"],
   properties: {
     userId: { type: "string", pattern: "^[A-Za-z0-9_-]{1,64}$", description: "Whose frames." },
     after: { type: "integer", minimum: 0, description: "Everything above this number is replayed first." },

@@ -1,5 +1,6 @@
 import { problemMediaType } from "../Problem.js"
 import { exampleOf } from "./OpenApiExamples.js"
+import { headers, responseHeaders } from "./OpenApiHeaders.js"
 import { type Document, type Operation, operationsOf } from "./OpenApiModel.js"
 import { describeProblems } from "./OpenApiProblems.js"
 
@@ -61,6 +62,7 @@ export const describeAsServed = (document: Document): Document => {
   }
   describeProblems(described)
   for (const operation of operationsOf(described)) addExamples(operation)
+  addCommonHeaders(described)
   return described
 }
 
@@ -88,6 +90,24 @@ export const describeService =
       components: { ...described.components, securitySchemes },
     }
   }
+
+/** Every answer has a request id, and one whose caller is counted says what is left to him. */
+const addCommonHeaders = (document: Document): void => {
+  const own = operationsOf(document).flatMap(({ responses = {} }) => Object.values(responses))
+  for (const response of [...own, ...Object.values(document.components?.responses ?? {})]) {
+    if ("description" in response) {
+      response.headers = { ...response.headers, ...headers("RateLimit", "RateLimit-Policy", "X-Request-Id") }
+    }
+  }
+  document.components = { ...document.components, headers: usedHeaders(document) }
+}
+
+const usedHeaders = (document: Document): Record<string, object> => {
+  const text = JSON.stringify(document)
+  return Object.fromEntries(
+    Object.entries(responseHeaders).filter(([name]) => text.includes(`"#/components/headers/${name}"`)),
+  )
+}
 
 const addExamples = ({ requestBody, responses = {} }: Operation): void => {
   const contents = [requestBody, ...Object.values(responses)].map((part) =>

@@ -47,7 +47,12 @@ export interface Document {
   security?: ReadonlyArray<object>
   tags?: ReadonlyArray<{ readonly name: string; readonly description?: string }>
   paths?: Record<string, Record<string, Operation>>
-  components?: { schemas?: Record<string, unknown>; responses?: Record<string, Response>; securitySchemes?: object }
+  components?: {
+    schemas?: Record<string, unknown>
+    responses?: Record<string, Response>
+    headers?: Record<string, object>
+    securitySchemes?: object
+  }
 }
 
 /** Every operation of a document. */

@@ -1,3 +1,4 @@
+import { headers } from "./OpenApiHeaders.js"
 import type { Operation, Response } from "./OpenApiModel.js"
 
 /** One thing that is true of an operation; it writes it down. */
@@ -21,13 +22,8 @@ export const meaning =
     }
   }
 
-/** A success tells where the thing is. */
-export const located =
-  (status: string, example: string): Trait =>
-  (operation) =>
-    addHeaders(operation, [status], {
-      Location: { description: "Where it is.", schema: { type: "string", format: "uri-reference" }, example },
-    })
+/** The creation tells where the thing is. */
+export const located: Trait = (operation) => addHeaders(operation, ["201"], headers("Location"))
 
 /** The operation takes an `Idempotency-Key`. */
 export const keyed: Trait = (operation) => {
@@ -43,23 +39,7 @@ export const keyed: Trait = (operation) => {
       example: "9f1c6a52-5f0e-4c8b-9a53-3a3c1c2b7d11",
     },
   ]
-  addHeaders(operation, ["200", "201", "202"], {
-    "Idempotent-Replayed": {
-      description: "`true` on an answer that was given before; absent otherwise.",
-      schema: { type: "string", const: "true" },
-    },
-  })
-}
-
-const etag = {
-  description: "The version that is shown.",
-  schema: { type: "string" },
-  example: '"2"',
-}
-
-const cacheControl = {
-  description: "It may be kept for this user, and is to be asked for each time.",
-  schema: { type: "string", const: "private, no-cache" },
+  addHeaders(operation, ["200", "201", "202"], headers("Idempotent-Replayed"))
 }
 
 /** The operation shows a version, and answers 304 to who has it. */
@@ -75,19 +55,19 @@ export const versioned: Trait = (operation) => {
       example: '"2"',
     },
   ]
-  const headers = { ETag: etag, "Cache-Control": cacheControl }
-  addHeaders(operation, ["200"], headers)
-  const unchanged: Response = { description: "The caller has this version already", headers }
+  const shown = headers("ETag", "Cache-Control")
+  addHeaders(operation, ["200"], shown)
+  const unchanged: Response = { description: "The caller has this version already", headers: shown }
   operation.responses = { ...operation.responses, 304: unchanged }
 }
 
 const addHeaders = (
   { responses = {} }: Operation,
   statuses: ReadonlyArray<string>,
-  headers: Readonly<Record<string, object>>,
+  added: Readonly<Record<string, object>>,
 ): void => {
   for (const status of statuses) {
     const response = responses[status]
-    if (response !== undefined && "description" in response) response.headers = { ...response.headers, ...headers }
+    if (response !== undefined && "description" in response) response.headers = { ...response.headers, ...added }
   }
 }

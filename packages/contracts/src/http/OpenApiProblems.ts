@@ -1,4 +1,5 @@
 import { type ProblemKind, problemBody, problemMediaType, problems } from "../Problem.js"
+import { headers } from "./OpenApiHeaders.js"
 import type { Document, MediaType, Operation, Reference, Response } from "./OpenApiModel.js"
 
 /** What is said of a problem to whoever meets it. */
@@ -37,42 +38,15 @@ const everywhere: ReadonlyArray<ProblemKind> = [
   "service-unavailable",
 ]
 
-/** Seconds to wait. */
-export const retryAfter = {
-  description: "How long to wait before trying again, in seconds.",
-  schema: { type: "integer", minimum: 0 },
-  example: 1,
-}
-
-/** What a caller may still do (draft-ietf-httpapi-ratelimit-headers); absent where nothing is limited. */
-export const rateLimit = {
-  RateLimit: {
-    description: "What the caller may still do; absent where nothing is limited.",
-    schema: { type: "string" },
-    example: '"default";r=99;t=1',
-  },
-  "RateLimit-Policy": {
-    description: "What the caller may do in all; absent where nothing is limited.",
-    schema: { type: "string" },
-    example: '"default";q=100;w=1',
-  },
-}
-
 const headersOf = (kind: ProblemKind): Record<string, object> => {
   switch (kind) {
     case "unauthorized":
-      return {
-        "WWW-Authenticate": {
-          description: "What is wanted (RFC 6750).",
-          schema: { type: "string" },
-          example: "Bearer",
-        },
-      }
+      return headers("WWW-Authenticate")
     case "too-many-requests":
-      return { "Retry-After": retryAfter, ...rateLimit }
+      return headers("Retry-After")
     case "request-in-flight":
     case "service-unavailable":
-      return { "Retry-After": retryAfter }
+      return headers("Retry-After")
     default:
       return {}
   }
@@ -150,6 +124,10 @@ const responseOf = (kinds: ReadonlyArray<ProblemKind>): Response => {
   }
 }
 
+/** By name, so that a new one moves no other. */
+const sorted = <A>(parts: Readonly<Record<string, A>>): Record<string, A> =>
+  Object.fromEntries(Object.entries(parts).sort(([one], [other]) => (one < other ? -1 : 1)))
+
 /** Problems as the responses of an operation, by status. */
 export const problemResponses = (...kinds: ReadonlyArray<ProblemKind>): Record<string, Response> =>
   Object.fromEntries([...byStatus(kinds)].map(([status, same]) => [String(status), responseOf(same)]))
@@ -202,5 +180,5 @@ export const describeProblems = (document: Document): void => {
       operation.responses = responses
     }
   }
-  document.components = { ...document.components, schemas, responses: shared }
+  document.components = { ...document.components, schemas: sorted(schemas), responses: sorted(shared) }
 }

@@ -54,8 +54,8 @@ const streamParameters: ReadonlyArray<Parameter> = [
   {
     name: "userId",
     in: "query",
-    required: true,
-    description: "Whose frames.",
+    required: false,
+    description: "Whose frames; where a token or a ticket says who listens, his own when it is absent.",
     schema: { $ref: "#/components/schemas/UserId" },
     example: "1",
   },
@@ -77,8 +77,31 @@ const ticket: Parameter = {
   schema: { type: "string" },
 }
 
-/** The push of the order service: what is in the frames stands in `/asyncapi.json`. */
+/** The push of the order service, the same frames over two transports; what is in them stands in `/asyncapi.json`. */
 export const pushPaths = (): Record<string, Record<string, Operation>> => ({
+  "/notifications/stream": {
+    get: {
+      operationId: "streamNotifications",
+      tags: ["push"],
+      summary: "Be told of every change of a user's orders, as server-sent events",
+      description: "`id:` is the frame's `seq` and `event:` its `type`; `/asyncapi.json` says what is in the frames.",
+      parameters: [
+        ...streamParameters,
+        ticket,
+        {
+          name: "Last-Event-ID",
+          in: "header",
+          required: false,
+          description: "As a browser sends it when it comes again; it wins over `after`.",
+          schema: { type: "string" },
+        },
+      ],
+      responses: {
+        200: text("text/event-stream", "The frames, for as long as both sides keep it open"),
+        ...problemResponses("not-found", "unauthorized"),
+      },
+    },
+  },
   "/ws": {
     get: {
       operationId: "openNotificationSocket",

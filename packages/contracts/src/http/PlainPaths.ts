@@ -63,8 +63,13 @@ const streamParameters: ReadonlyArray<Parameter> = [
     name: "after",
     in: "query",
     required: false,
-    description: "Everything above this number is replayed first; live frames only when it is absent.",
-    schema: { type: "integer", minimum: 0 },
+    description: "Everything above this number is replayed first; live frames only when it is absent or empty.",
+    schema: {
+      anyOf: [
+        { type: "integer", minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
+        { type: "string", enum: [""] },
+      ],
+    },
   },
 ]
 
@@ -76,6 +81,8 @@ const ticket: Parameter = {
     "Of `POST /push-tickets`, where the service asks for tokens and the caller cannot send one, as a browser.",
   schema: { type: "string" },
 }
+
+const frame = 'id: 0\nevent: welcome\ndata: {"type":"welcome","userId":"1","seq":0,"recovered":true}\n\n'
 
 /** The push of the order service, the same frames over two transports; what is in them stands in `/asyncapi.json`. */
 export const pushPaths = (): Record<string, Record<string, Operation>> => ({
@@ -97,7 +104,11 @@ export const pushPaths = (): Record<string, Record<string, Operation>> => ({
         },
       ],
       responses: {
-        200: text("text/event-stream", "The frames, for as long as both sides keep it open"),
+        200: {
+          description: "The frames, for as long as both sides keep it open",
+          // A schema would be one of all of it, which never ends.
+          content: { "text/event-stream": { example: frame } },
+        },
         ...problemResponses("not-found", "unauthorized"),
       },
     },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import { breakingChanges, type Document } from "./BreakingChanges.js"
+import { breakingChanges, breakingMessages, type Document, type MessageDocument } from "./BreakingChanges.js"
 import type { JsonSchema } from "./SchemaDifference.js"
 
 const thing: JsonSchema = {
@@ -221,5 +221,34 @@ describe("a breaking change", () => {
 
   it.each(harmless)("is not %s", (_rule, after) => {
     expect(breakingChanges(document(), after)).toEqual([])
+  })
+})
+
+const messages = (parts: { readonly channel?: object; readonly thing?: JsonSchema } = {}): MessageDocument => ({
+  channels: { things: { address: "things", messages: { Thing: {} }, ...parts.channel } },
+  components: {
+    messages: { Thing: { payload: { $ref: "#/components/schemas/Thing" } } },
+    schemas: { Thing: parts.thing ?? thing, Status: { type: "string", enum: ["NEW"] } },
+  },
+})
+
+const breakingForReaders: ReadonlyArray<readonly [rule: string, after: MessageDocument, change: RegExp]> = [
+  ["a channel that is gone", { ...messages(), channels: {} }, /channel things is gone/],
+  ["a channel at another address", messages({ channel: { address: "stuff" } }), /is at stuff/],
+  ["a message that is gone", messages({ channel: { messages: {} } }), /lost Thing/],
+  ["a message that readers do not know", messages({ channel: { messages: { Thing: {}, Other: {} } } }), /has Other/],
+  ["a field of a message that is gone", messages({ thing: without(thing, "note") }), /Thing lost the field \/note/],
+  ["a field of a message that may be absent now", messages({ thing: { ...thing, required: ["id"] } }), /its absence/],
+]
+
+describe("a change of messages that breaks their readers", () => {
+  it.each(breakingForReaders)("is %s", (_rule, after, change) => {
+    const changes = breakingMessages(messages(), after)
+    expect(changes).not.toEqual([])
+    for (const line of changes) expect(line).toMatch(change)
+  })
+
+  it("is not a new field", () => {
+    expect(breakingMessages(messages(), messages({ thing: changed(thing, { at: { type: "string" } }) }))).toEqual([])
   })
 })

@@ -50,6 +50,45 @@ export const breakingChanges = (before: Document, after: Document): ReadonlyArra
     })
   })
 
+/** An AsyncAPI document, as far as it is looked into. */
+export interface MessageDocument {
+  readonly channels?: Readonly<
+    Record<string, { readonly address?: string; readonly messages?: Readonly<Record<string, unknown>> }>
+  >
+  readonly components?: {
+    readonly messages?: Readonly<Record<string, { readonly payload?: JsonSchema }>>
+    readonly schemas?: Readonly<Record<string, JsonSchema>>
+  }
+}
+
+/**
+ * What a reader of the messages of `before` can no longer rely on in `after`, a line each. A new message on a channel is one too: a
+ * consumer sets aside what it does not know.
+ */
+export const breakingMessages = (before: MessageDocument, after: MessageDocument): ReadonlyArray<string> => [
+  ...Object.entries(before.channels ?? {}).flatMap(([name, channel]) => {
+    const other = after.channels?.[name]
+    if (other === undefined) return [`the channel ${name} is gone`]
+    const [old, now] = [Object.keys(channel.messages ?? {}), Object.keys(other.messages ?? {})]
+    return [
+      ...(channel.address === other.address
+        ? []
+        : [`the channel ${name} is at ${other.address} and no longer at ${channel.address}`]),
+      ...old.filter((message) => !now.includes(message)).map((message) => `the channel ${name} lost ${message}`),
+      ...now.filter((message) => !old.includes(message)).map((message) => `the channel ${name} has ${message}`),
+    ]
+  }),
+  ...Object.entries(before.components?.messages ?? {}).flatMap(([name, { payload }]) => {
+    const other = after.components?.messages?.[name]
+    if (other === undefined) return []
+    const [earlier, later] = [at(before, payload), at(after, other.payload)]
+    return [
+      ...difference(later, earlier, true).map((what) => `${name} may have ${what}`),
+      ...lostFields(earlier, later).map((field) => `${name} lost the field ${field}`),
+    ]
+  }),
+]
+
 const ofOperation = (before: Document, after: Document, old: Operation, now: Operation): ReadonlyArray<string> => [
   ...(old.operationId === now.operationId ? [] : [`is called ${now.operationId} and no longer ${old.operationId}`]),
   ...(needsNothing(old) && !needsNothing(now) ? ["needs credentials"] : []),
@@ -133,7 +172,7 @@ const sharedResponse = (document: Document, response: Response): Response =>
 
 const lastPart = (reference: string): string => reference.split("/").at(-1) ?? ""
 
-const at = (document: Document, schema: JsonSchema = {}) => ({
+const at = (document: Pick<MessageDocument, "components">, schema: JsonSchema = {}) => ({
   schema,
   resolve: (reference: string): JsonSchema => document.components?.schemas?.[lastPart(reference)] ?? {},
 })

@@ -1,4 +1,4 @@
-import { OpenApi } from "@effect/platform"
+import * as OpenApi from "@effect/platform/OpenApi"
 import { OrderAsyncApi } from "./asyncapi/OrderAsyncApi.js"
 import { PaymentAsyncApi } from "./asyncapi/PaymentAsyncApi.js"
 import { OrderApi } from "./http/OrderApi.js"

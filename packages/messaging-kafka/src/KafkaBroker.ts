@@ -1,8 +1,6 @@
 import type { Broker } from "@tandem/messaging/Broker"
-import type { Layer } from "effect"
+import { Effect, Layer } from "effect"
 import type { KafkaBrokerOptions } from "./KafkaBrokerOptions.js"
-import * as KafkajsBroker from "./KafkajsBroker.js"
-import * as PlatformaticBroker from "./PlatformaticBroker.js"
 
 /** The Kafka clients that there is a driver for. */
 export type KafkaClient = "kafkajs" | "platformatic"
@@ -14,4 +12,10 @@ export interface KafkaBrokerWithClientOptions extends KafkaBrokerOptions {
 
 /** The broker on Apache Kafka through the client that is asked for: both keep the same promises and understand each other. */
 export const layer = ({ client, ...options }: KafkaBrokerWithClientOptions): Layer.Layer<Broker> =>
-  client === "kafkajs" ? KafkajsBroker.layer(options) : PlatformaticBroker.layer(options)
+  Layer.unwrapEffect(Effect.map(Effect.promise(drivers[client]), (driver) => driver.layer(options)))
+
+/** Only what is asked for is loaded: each client takes 10 MB of memory. */
+const drivers = {
+  kafkajs: () => import("./KafkajsBroker.js"),
+  platformatic: () => import("./PlatformaticBroker.js"),
+} as const

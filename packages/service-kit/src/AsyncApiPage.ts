@@ -1,5 +1,7 @@
 import { createRequire } from "node:module"
-import { FileSystem, HttpLayerRouter, HttpServerResponse } from "@effect/platform"
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { Effect, type Layer } from "effect"
 import { json, textResponse } from "./Json.js"
 import { pagePolicy } from "./PagePolicy.js"

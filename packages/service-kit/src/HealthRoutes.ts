@@ -1,4 +1,4 @@
-import { HttpLayerRouter } from "@effect/platform"
+import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
 import { Effect, type Layer } from "effect"
 import { HealthChecks } from "./Health.js"
 import { json } from "./Json.js"

@@ -1,14 +1,13 @@
 import type { IncomingMessage } from "node:http"
 import { Socket } from "node:net"
 import type { Duplex } from "node:stream"
-import {
-  FileSystem,
-  HttpIncomingMessage,
-  HttpMiddleware,
-  HttpServerRequest,
-  type HttpServerResponse,
-} from "@effect/platform"
-import { NodeHttpServer, NodeHttpServerRequest } from "@effect/platform-node"
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as HttpIncomingMessage from "@effect/platform/HttpIncomingMessage"
+import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import type * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import { type Cause, type Context, Effect, Exit, Option, type Scope } from "effect"
 import { Access } from "./auth/Access.js"
 import type { IsGuarded } from "./auth/GuardedRoutes.js"

@@ -1,5 +1,5 @@
 import type { ServerResponse } from "node:http"
-import type { HttpServerResponse } from "@effect/platform"
+import type * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import {
   type InvalidField,
   type ProblemBody,

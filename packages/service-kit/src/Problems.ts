@@ -1,4 +1,6 @@
-import { HttpServerError, HttpServerRequest, HttpServerResponse } from "@effect/platform"
+import * as HttpServerError from "@effect/platform/HttpServerError"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { SqlError } from "@effect/sql"
 import { Problems as declared, ServiceUnavailable } from "@tandem/contracts/http/Errors"
 import { type ProblemKind, problemMediaType } from "@tandem/contracts/Problem"

@@ -1,4 +1,4 @@
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Cause, Config, ConfigProvider, Effect, Layer } from "effect"
 import type { Access } from "./auth/Access.js"
 import { HealthChecks } from "./Health.js"

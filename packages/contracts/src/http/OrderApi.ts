@@ -1,4 +1,5 @@
-import { HttpApi, OpenApi } from "@effect/platform"
+import * as HttpApi from "@effect/platform/HttpApi"
+import * as OpenApi from "@effect/platform/OpenApi"
 import { Problems } from "./Errors.js"
 import { NotificationsApi } from "./NotificationsApi.js"
 import { describeService } from "./OpenApiDocument.js"

@@ -1,4 +1,5 @@
-import { HttpApi, OpenApi } from "@effect/platform"
+import * as HttpApi from "@effect/platform/HttpApi"
+import * as OpenApi from "@effect/platform/OpenApi"
 import { AccountsApi } from "./AccountsApi.js"
 import { Problems } from "./Errors.js"
 import { describeService } from "./OpenApiDocument.js"

@@ -1,4 +1,4 @@
-import { HttpApiBuilder } from "@effect/platform"
+import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import { NotFound } from "@tandem/contracts/http/Errors"
 import { NotificationPage } from "@tandem/contracts/http/NotificationsApi"
 import { OrderApi } from "@tandem/contracts/http/OrderApi"

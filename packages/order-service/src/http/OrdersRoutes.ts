@@ -1,4 +1,5 @@
-import { HttpApiBuilder, type HttpServerRequest } from "@effect/platform"
+import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
+import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import { SqlClient, type Statement } from "@effect/sql"
 import { Forbidden, NotFound, OrderAlreadySettled, OrderNotFound } from "@tandem/contracts/http/Errors"
 import { OrderApi } from "@tandem/contracts/http/OrderApi"

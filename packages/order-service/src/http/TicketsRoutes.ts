@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto"
-import { HttpApiBuilder } from "@effect/platform"
+import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import { SqlClient } from "@effect/sql"
 import { OrderApi } from "@tandem/contracts/http/OrderApi"
 import { NoFields } from "@tandem/contracts/http/OrdersApi"

@@ -1,4 +1,4 @@
-import { HttpApiBuilder } from "@effect/platform"
+import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import { SqlClient } from "@effect/sql"
 import { type Account, TopUp, TransferPage } from "@tandem/contracts/http/AccountsApi"
 import { AccountNotFound, Forbidden, FundingLimitExceeded } from "@tandem/contracts/http/Errors"

@@ -1,4 +1,4 @@
-import { HttpApiBuilder } from "@effect/platform"
+import * as HttpApiBuilder from "@effect/platform/HttpApiBuilder"
 import { SqlClient } from "@effect/sql"
 import { PaymentNotFound } from "@tandem/contracts/http/Errors"
 import { PaymentApi } from "@tandem/contracts/http/PaymentApi"

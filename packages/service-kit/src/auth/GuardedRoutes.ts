@@ -1,4 +1,6 @@
-import { HttpApi, type HttpApiGroup, HttpLayerRouter } from "@effect/platform"
+import * as HttpApi from "@effect/platform/HttpApi"
+import type * as HttpApiGroup from "@effect/platform/HttpApiGroup"
+import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
 
 /** Whether a request needs a caller. */
 export type IsGuarded = (method: string | undefined, target: string) => boolean

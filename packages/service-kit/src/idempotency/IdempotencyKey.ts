@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto"
-import type { HttpServerRequest } from "@effect/platform"
-import { NodeHttpServerRequest } from "@effect/platform-node"
+import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import type { InvalidRequest } from "@tandem/contracts/http/Errors"
 import { Effect } from "effect"
 import { invalidRequest } from "../InvalidInput.js"

@@ -1,4 +1,4 @@
-import type { HttpServerResponse } from "@effect/platform"
+import type * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { SqlClient, SqlError, type Statement } from "@effect/sql"
 import { IdempotencyKeyReused, RequestInFlight } from "@tandem/contracts/http/Errors"
 import { transaction } from "@tandem/messaging/Transaction"

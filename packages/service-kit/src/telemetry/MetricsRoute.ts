@@ -1,4 +1,5 @@
-import { HttpLayerRouter, HttpServerResponse } from "@effect/platform"
+import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { Effect, type Layer, Metric } from "effect"
 import { contentType, render } from "./PrometheusText.js"
 import * as Samples from "./Samples.js"

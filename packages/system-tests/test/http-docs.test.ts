@@ -14,7 +14,6 @@ const pages: ReadonlyArray<readonly [service: "order" | "payment", path: string,
   ["order", "/docs", ["Tandem order service", "Place an order", "Read what happened to an order"]],
   ["order", "/asyncapi.html", ["Tandem order service", "PaymentRequested", "PaymentRefunded", "OrderStatusChanged"]],
   ["payment", "/swagger-ui/index.html", ["Tandem payment service", "Create an account or top it up"]],
-  ["payment", "/docs", ["Tandem payment service", "Create an account or top it up"]],
   ["payment", "/asyncapi.html", ["Tandem payment service", "PaymentRequested", "PaymentDeclined"]],
 ]
 

@@ -4,7 +4,7 @@ import { call, eventually } from "../src/Client.js"
 import { fuzz, schemathesisIsMissing } from "../src/Schemathesis.js"
 
 /** Of each service, in seconds. */
-const time = 20
+const time = 15
 
 describe.skipIf(schemathesisIsMissing())("both APIs answer whatever comes as their documents say", () => {
   let stack: Stack

@@ -248,6 +248,16 @@ const lists: ReadonlyArray<Case> = [
     invalid("order", `GET /orders?userId=1&cursor=${cursor}`, ["cursor"]),
   ),
   invalid("order", "GET /orders?userId=&status=x&limit=0", ["userId", "status", "limit"]),
+  ...["/notifications", "/notifications/stream"].flatMap((path) => [
+    invalid("order", `GET ${path}`, ["userId"]),
+    ...noUserIds.map((userId) => invalid("order", `GET ${path}?userId=${userId}`, ["userId"])),
+    invalid("order", `GET ${path}?userId=1&userId=1`, ["userId"]),
+    ...["-1", "007", "1e2", "+5", "five", "1.0", "9007199254740993"].map((after) =>
+      invalid("order", `GET ${path}?userId=1&after=${after}`, ["after"]),
+    ),
+    invalid("order", `GET ${path}?userId=1&after=1&after=2`, ["after"]),
+  ]),
+  ...noLimits.slice(1).map((limit) => invalid("order", `GET /notifications?userId=1&limit=${limit}`, ["limit"])),
   ...noLimits.slice(1).map((limit) => invalid("payment", `GET /accounts/served/transfers?limit=${limit}`, ["limit"])),
   ...[...noCursors, base64url(`o:${uuid}`)].map((cursor) =>
     invalid("payment", `GET /accounts/served/transfers?cursor=${cursor}`, ["cursor"]),
@@ -284,6 +294,9 @@ const ids: ReadonlyArray<Case> = [
     refused("account-not-found", `the account of ${userId}`, "payment", request(`GET /accounts/${userId}`)),
     refused("account-not-found", `transfers of ${userId}`, "payment", request(`GET /accounts/${userId}/transfers`)),
   ]),
+  invalid("order", "POST /push-tickets", [""], [json], '{"userId":"1"}'),
+  refused("malformed-json", "a ticket for half a body", "order", request("POST /push-tickets", [json], "{")),
+  refused("unsupported-media-type", "a ticket for a form", "order", request("POST /push-tickets", [], "x")),
   ...["cancel", "refund"].flatMap((ask) => [
     invalid("order", `POST /orders/${uuid}/${ask}`, [""], [json], '{"reason":"no"}'),
     invalid("order", `POST /orders/${uuid}/${ask}`, [""], [json], "[]"),
@@ -332,6 +345,10 @@ const allowed: ReadonlyArray<readonly [service: Case["service"], path: string, a
   ["order", `/orders/${uuid}/cancel`, "POST, OPTIONS"],
   ["order", `/orders/${uuid}/refund`, "POST, OPTIONS"],
   ["order", "/ws", "GET, HEAD, OPTIONS"],
+  ["order", "/notifications", "GET, HEAD, OPTIONS"],
+  ["order", "/notifications/stream", "GET, HEAD, OPTIONS"],
+  ["order", "/push-tickets", "POST, OPTIONS"],
+  ["order", "/asyncapi.html", "GET, HEAD, OPTIONS"],
   ["order", "/index.html", "GET, HEAD, OPTIONS"],
   ["order", "/health/live", "GET, HEAD, OPTIONS"],
   ["payment", "/accounts", "POST, OPTIONS"],

@@ -197,7 +197,7 @@ const refuse = (origins: Context.Tag.Service<Origins>, request: IncomingMessage)
   if (target.length > maximumUriBytes) {
     return { kind: "uri-too-long", detail: `A request target may have ${maximumUriBytes} bytes at most.` }
   }
-  if (!target.startsWith("/") && target !== "*") {
+  if (!target.startsWith("/") && !(target === "*" && request.method === "OPTIONS")) {
     return { kind: "invalid-request", detail: "A request target must be a path of this service." }
   }
   const refusal = origins.refuse(request)

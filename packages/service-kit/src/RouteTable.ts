@@ -20,10 +20,13 @@ export interface RouteTable {
 export const make = (): { readonly table: RouteTable; readonly layer: Layer.Layer<HttpLayerRouter.HttpRouter> } => {
   const routes = HttpLayerRouter.FindMyWay.make<string>(routing)
 
+  const used = new Set<Method>()
+
   const knows = (method: Method, target: string) => routes.find(method, target) !== undefined
 
   const note = (method: Method, path: HttpLayerRouter.PathInput) => {
     for (const each of method === "*" ? methods : [method]) {
+      used.add(each)
       if (!knows(each, path)) routes.on(each, path, path)
     }
   }
@@ -48,7 +51,8 @@ export const make = (): { readonly table: RouteTable; readonly layer: Layer.Laye
   }
 
   const allow = (target: string) => {
-    const known = methods.filter((method) => knows(method, target))
+    // `OPTIONS *` asks about the service as a whole (RFC 9110, 9.3.7).
+    const known = methods.filter((method) => (target === "*" ? used.has(method) : knows(method, target)))
     if (known.length === 0) return undefined
     return [...known.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method])), "OPTIONS"].join(", ")
   }

@@ -234,6 +234,8 @@ it.scopedLive("OPTIONS tells what a path knows", () =>
     expect(answer.status).toBe(204)
     expect(answer.headers["allow"]).toBe("GET, HEAD, POST, OPTIONS")
     expectProblem(yield* ask(port, "/nowhere", { method: "OPTIONS" }), "not-found")
+    const whole = yield* ask(port, "*", { method: "OPTIONS" })
+    expect([whole.status, whole.headers["allow"]]).toEqual([204, "GET, HEAD, POST, PUT, OPTIONS"])
   }),
 )
 

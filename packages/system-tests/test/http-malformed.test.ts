@@ -458,6 +458,7 @@ const protocol: ReadonlyArray<Case> = (
     ["NUL in the target", bare("GET /orders?userId=\0 HTTP/1.1", host)],
     ["a target that is not ASCII", bare("GET /orders\xe9 HTTP/1.1", host)],
     ["a target without a path", bare("GET orders HTTP/1.1", host)],
+    ["a target that is the whole service", bare("GET * HTTP/1.1", host)],
     ["a target of another host", bare("GET http://bank.test/ HTTP/1.1", host)],
     ["a target of another scheme", bare("GET ftp://127.0.0.1/ HTTP/1.1", host)],
     ["no Host", bare("GET /orders?userId=1 HTTP/1.1")],

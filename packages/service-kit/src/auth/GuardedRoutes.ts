@@ -1,6 +1,7 @@
 import * as HttpApi from "@effect/platform/HttpApi"
 import type * as HttpApiGroup from "@effect/platform/HttpApiGroup"
 import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
+import { routing } from "../RouteTable.js"
 
 /** Whether a request needs a caller. */
 export type IsGuarded = (method: string | undefined, target: string) => boolean
@@ -13,7 +14,7 @@ export type IsGuarded = (method: string | undefined, target: string) => boolean
 export const make = <Id extends string, Groups extends HttpApiGroup.HttpApiGroup.Any, E, R>(
   api: HttpApi.HttpApi<Id, Groups, E, R>,
 ): IsGuarded => {
-  const endpoints = HttpLayerRouter.FindMyWay.make<true>()
+  const endpoints = HttpLayerRouter.FindMyWay.make<true>(routing)
   HttpApi.reflect(api, {
     onGroup: () => {},
     onEndpoint: ({ endpoint }) => endpoints.on(endpoint.method, endpoint.path, true),

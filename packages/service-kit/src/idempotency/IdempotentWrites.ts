@@ -175,7 +175,8 @@ const keep = (answers: ReadonlyArray<{ readonly keyed: KeyedCommand; readonly re
         at = excluded.at
       WHERE idempotency_keys.at <= clock_timestamp() - ${kept}::interval
       RETURNING 1`
-    if (rows.length !== answers.length) yield* Effect.dieMessage("an idempotency key was written behind its lock")
+    if (rows.length !== answers.length)
+      return yield* Effect.dieMessage("an idempotency key was written behind its lock")
   })
 
 /** The headers of an answer: where what was made is, and `Idempotent-Replayed: true` on one that was given before. */

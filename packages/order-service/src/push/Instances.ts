@@ -1,4 +1,4 @@
-import { Context, Duration, Effect, Layer, Redacted, Schedule, type Scope } from "effect"
+import { Context, Data, Duration, Effect, Layer, Redacted, Schedule, type Scope } from "effect"
 import { Client } from "pg"
 
 /** A frame on its way to the other instances: a hint, for the table has it. */
@@ -60,6 +60,11 @@ export class Instances extends Context.Tag("@tandem/order-service/Instances")<
   })
 }
 
+/** The connection that hears the others has ended, or could not be had. */
+class Deaf extends Data.TaggedError("Deaf")<{ readonly cause: unknown }> {}
+
+const deaf = (cause: unknown) => new Deaf({ cause })
+
 const make = (url: string, applicationName: string): Context.Tag.Service<Instances> => {
   let connected: Client | undefined
   let waiting: Array<string> = []
@@ -114,17 +119,17 @@ const make = (url: string, applicationName: string): Context.Tag.Service<Instanc
               client.end().catch(() => undefined)
             }),
         )
-        const ended = Effect.async<never, Error>((resume) => {
-          client.once("error", (fault) => resume(Effect.fail(fault)))
-          client.once("end", () => resume(Effect.fail(new Error("the connection has ended"))))
+        const ended = Effect.async<never, Deaf>((resume) => {
+          client.once("error", (fault) => resume(deaf(fault)))
+          client.once("end", () => resume(deaf("the connection has ended")))
         })
-        const query = (text: string) => Effect.tryPromise({ try: () => client.query(text), catch: asError })
+        const query = (text: string) => Effect.tryPromise({ try: () => client.query(text), catch: deaf })
         client.on("notification", ({ payload = "", processId }) => {
           // PostgreSQL tells everybody, whoever has spoken too.
           if (processId !== (client as unknown as { readonly processID: number }).processID) hear(payload, listener)
         })
         const use = Effect.gen(function* () {
-          yield* Effect.tryPromise({ try: () => client.connect(), catch: asError })
+          yield* Effect.tryPromise({ try: () => client.connect(), catch: deaf })
           yield* query(`LISTEN ${channel}`)
           connected = client
           yield* listener.onReady
@@ -145,8 +150,6 @@ const make = (url: string, applicationName: string): Context.Tag.Service<Instanc
 
   return { tell, listen }
 }
-
-const asError = (fault: unknown): Error => (fault instanceof Error ? fault : new Error(String(fault)))
 
 /** As few payloads as the hints fit into, one a line. */
 const packed = (hints: ReadonlyArray<string>): ReadonlyArray<string> => {

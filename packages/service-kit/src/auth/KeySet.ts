@@ -7,7 +7,7 @@ export interface KeySetOptions {
   readonly maximumAge?: number
   /** The issuer is asked once in so long at most, in ms, whatever it answers and whatever tokens name; 10 s when absent. */
   readonly cooldown?: number
-  /** How long one answer may take, in ms; 3 s when absent. */
+  /** How long one answer may take, in ms; 5 s when absent. */
   readonly timeout?: number
   /** Told when the issuer cannot be asked. */
   readonly onFault?: (fault: unknown) => void
@@ -38,7 +38,7 @@ const maximumBytes = 262_144
  * again, so that a rotation needs no restart, but however many tokens name unknown keys, once in a cooldown only.
  */
 export const make = (options: KeySetOptions): KeySet => {
-  const { url, maximumAge = 600_000, cooldown = 10_000, timeout = 3_000, now = Date.now } = options
+  const { url, maximumAge = 600_000, cooldown = 10_000, timeout = 5_000, now = Date.now } = options
   let keys: JSONWebKeySet | undefined
   let find: JWTVerifyGetKey = () => Promise.reject(new IssuerUnavailable("the issuer's keys are not known"))
   let readAt = Number.NEGATIVE_INFINITY

@@ -72,9 +72,11 @@ layer(Guarded.layer, { excludeTestServices: true })("a service that asks who cal
   it.effect("guards every endpoint of its API, however its path is written, before it looks at the rest", () =>
     Effect.gen(function* () {
       const { port, get } = yield* Guarded
-      for (const path of ["/parcels", "/PARCELS?limit=x", "/parcels/", "//parcels", "/faults/gone", "/%70arcels"]) {
+      for (const path of ["/parcels", "/parcels?limit=x", "/parcels/", "/faults/gone", "/%70arcels", "/parcels;x"]) {
         expectProblem(yield* get(path), "unauthorized")
       }
+      // These reach none.
+      for (const path of ["/PARCELS", "//parcels"]) expectProblem(yield* get(path), "not-found")
       expect((yield* ask(port, "/parcels", { method: "HEAD" })).status).toBe(401)
       for (const headers of [{}, { "content-type": "text/plain" }, { "content-length": "3" }]) {
         expectProblem(yield* ask(port, "/parcels", { method: "POST", headers, body: "{{{" }), "unauthorized")

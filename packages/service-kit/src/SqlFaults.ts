@@ -12,15 +12,18 @@ export const sqlState = (error: SqlError.SqlError): string | undefined => {
     : undefined
 }
 
-/** Classes 08 (connection), 53 (resources), 58 (system) and the shutdown codes: the whole server is out of reach, not one statement. */
-const serverGone = /^(08|53|58|57P)/
+/**
+ * Classes 08 (connection), 53 (resources), 58 (system), the shutdown codes, and 25006, which a standby answers that is not yet or no longer
+ * the primary: the whole server is out of reach, not one statement.
+ */
+const serverGone = /^(08|53|58|57P|25006)/
 
 /** Serialization, deadlock, a lock or a statement that timed out, a transaction that was ended for idling: the next try may do. */
 const passing = /^(40|55|57|25P)/
 
 /**
  * The database as a whole cannot be reached, so that any other statement would fare the same: connection refused or lost, a pool
- * that gives no connection, a server that starts or stops.
+ * that gives no connection, a server that starts or stops, has no room, or is only to be read.
  */
 export const isUnreachable = (error: unknown): boolean => {
   if (!(error instanceof SqlError.SqlError)) return false

@@ -7,15 +7,17 @@ export interface Answer {
   readonly body: Record<string, unknown>
 }
 
-/** One request as curl would send it. */
+/** One request as curl would send it; rejects when there is no answer within `timeout` ms. */
 export const call = async (
   method: string,
   url: string,
   body?: unknown,
   headers: Readonly<Record<string, string>> = {},
+  timeout = 60_000,
 ): Promise<Answer> => {
   const response = await fetch(url, {
     method,
+    signal: AbortSignal.timeout(timeout),
     headers: { ...headers, ...(body === undefined ? {} : { "content-type": "application/json" }) },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   })

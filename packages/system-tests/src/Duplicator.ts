@@ -19,8 +19,19 @@ const utf8 = new TextDecoder()
 const bytes = new TextEncoder()
 
 /** The same said under a new id: what reaches a service whose inbox has forgotten the message, or that was asked twice. */
-const underNewId = (value: Uint8Array): Uint8Array =>
-  bytes.encode(JSON.stringify({ ...JSON.parse(utf8.decode(value)), id: randomUUID() }))
+const underNewId = (value: Uint8Array): Uint8Array => {
+  const event = eventIn(value)
+  return event === undefined ? value : bytes.encode(JSON.stringify({ ...event, id: randomUUID() }))
+}
+
+const eventIn = (value: Uint8Array): object | undefined => {
+  try {
+    return JSON.parse(utf8.decode(value))
+  } catch {
+    // Poison, which is copied as it is.
+    return undefined
+  }
+}
 
 const copyOf = ({ topic, key, value, headers }: ReceivedMessage, random: () => number): OutgoingMessage => ({
   topic,

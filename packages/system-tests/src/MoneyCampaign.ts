@@ -3,6 +3,7 @@ import pg from "pg"
 import { type Answer, call, eventually } from "./Client.js"
 import { startDuplicator } from "./Duplicator.js"
 import { type Reconciliation, reconcile } from "./Reconcile.js"
+import { seeded } from "./Seeded.js"
 
 /** How large a campaign is. */
 export interface CampaignOptions {
@@ -31,17 +32,6 @@ export interface CampaignResult {
   /** How many orders ended how. */
   readonly outcomes: Readonly<Record<string, number>>
   readonly reconciliation: Reconciliation
-}
-
-/** mulberry32: small, and good enough to choose commands. */
-const randomFrom = (seed: number): (() => number) => {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296
-  }
 }
 
 const query = async (url: string, text: string, values: ReadonlyArray<unknown> = []) => {
@@ -109,7 +99,7 @@ export const runCampaign = async (stack: Stack, options: CampaignOptions): Promi
   }
 
   const client = async (number: number) => {
-    const random = randomFrom(seed * 1_000 + number)
+    const random = seeded(seed * 1_000 + number)
     const amount = () => 1 + Math.floor(random() * 100)
     const user = () => `user-${Math.floor(random() * users)}`
     // Mostly what has just been ordered, by whomever: that is where commands meet.
@@ -134,7 +124,7 @@ export const runCampaign = async (stack: Stack, options: CampaignOptions): Promi
     }
   }
 
-  const duplicator = startDuplicator(stack.brokerUrl, randomFrom(seed))
+  const duplicator = startDuplicator(stack.brokerUrl, seeded(seed))
   await Promise.all(Array.from({ length: clients }, (_, number) => client(number)))
   await duplicator.stop()
 

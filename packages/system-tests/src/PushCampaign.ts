@@ -3,8 +3,8 @@ import type { Service } from "@tandem/dev-stack/Services"
 import type { Stack } from "@tandem/dev-stack/Stack"
 import pg from "pg"
 import { call, eventually } from "./Client.js"
-import { seeded } from "./chaos/Seeded.js"
 import { RestlessClient, type Restlessness } from "./RestlessClient.js"
+import { seeded } from "./Seeded.js"
 
 /** How large a campaign is. */
 export interface PushCampaignOptions {

@@ -23,7 +23,10 @@ export interface Reconciliation {
 }
 
 /** Runs the reconciliation command against a running system, as an operator would. */
-export const reconcile = (stack: Stack, ...parameters: ReadonlyArray<string>): Promise<Reconciliation> =>
+export const reconcile = (
+  stack: { readonly databaseUrls: Pick<Stack["databaseUrls"], "orders" | "payments"> },
+  ...parameters: ReadonlyArray<string>
+): Promise<Reconciliation> =>
   new Promise((resolve) => {
     const child = spawn(process.execPath, [program, "--json", ...parameters], {
       env: {

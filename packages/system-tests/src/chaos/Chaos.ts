@@ -1,9 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises"
 import pg from "pg"
 import { eventually } from "../Client.js"
+import { seeded } from "../Seeded.js"
 import { ensureTopic } from "./ensureTopic.js"
 import { type Supervised, supervise } from "./Processes.js"
-import { seeded } from "./Seeded.js"
 import { runWriters } from "./Writers.js"
 
 /** How large a chaos is, and where. */

@@ -1,9 +1,9 @@
 import { SqlClient } from "@effect/sql"
 import { Outbox } from "@tandem/messaging/Outbox"
 import { Data, Effect, Layer } from "effect"
+import { seeded } from "../Seeded.js"
 import { database } from "./Environment.js"
 import { Counted, events, writerSchema } from "./Messages.js"
-import { seeded } from "./Seeded.js"
 
 /** How much is written, and for how long at least. */
 export interface WriterOptions {

@@ -20,6 +20,7 @@ const below = {
     "messaging",
     "messaging-kafka",
     "messaging-postgres",
+    "order-service",
     "payment-service",
     "service-kit",
   ],

@@ -5,12 +5,16 @@ import { type Figure, markdown } from "./Figures.js"
 import { http } from "./http/http.js"
 import { kit } from "./kit/kit.js"
 import { settle } from "./money/settle.js"
+import { push } from "./push/push.js"
+import { sockets } from "./sockets/sockets.js"
 
-const usage = `npm run bench -- [system|kit|settle|http] [--json]
+const usage = `npm run bench -- [system|kit|settle|http|sockets|push] [--json]
   system  orders created and settled through both services: [--broker postgres|kafka|both] [--clients 64] [--warm-up 10] [--seconds 20]
   kit     outbox, relay, consumer and inbox alone, over Kafka: [--client kafkajs|platformatic|both] [--rows 200000] [--runs 3] [--backlog 1000000]
   settle  the payment service's settle step alone: [--runs 3] [--batches 60] [--history 0]
-  http    the order service's HTTP side alone: [--runs 3] [--clients 64] [--warm-up 10] [--seconds 20]`
+  http    the order service's HTTP side alone: [--runs 3] [--clients 64] [--warm-up 10] [--seconds 20]
+  sockets the order service's push side alone: [--runs 3] [--sockets 10000] [--frames 1000 a second] [--warm-up 10] [--seconds 20]
+  push    from the POST of an order to the frame that tells its end: [--broker postgres|kafka|both] [--runs 3] [--warm-up 10] [--seconds 20]`
 
 const options = {
   broker: { type: "string", default: "both" },
@@ -23,6 +27,8 @@ const options = {
   backlog: { type: "string", default: "1000000" },
   batches: { type: "string", default: "60" },
   history: { type: "string", default: "0" },
+  sockets: { type: "string", default: "10000" },
+  frames: { type: "string", default: "1000" },
   json: { type: "boolean", default: false },
   help: { type: "boolean", default: false },
 } as const
@@ -92,6 +98,27 @@ const benchmarks: Readonly<Record<string, () => Promise<ReadonlyArray<Figure>>>>
       {
         runs: integer("runs"),
         clients: integer("clients", 8),
+        warmUpSeconds: integer("warm-up"),
+        seconds: integer("seconds"),
+      },
+      console.error,
+    ),
+  push: () =>
+    push(
+      {
+        runs: integer("runs"),
+        brokers: choice("broker", ["postgres", "kafka"]),
+        warmUpSeconds: integer("warm-up"),
+        seconds: integer("seconds"),
+      },
+      console.error,
+    ),
+  sockets: () =>
+    sockets(
+      {
+        runs: integer("runs"),
+        sockets: integer("sockets", 100),
+        perSecond: integer("frames"),
         warmUpSeconds: integer("warm-up"),
         seconds: integer("seconds"),
       },

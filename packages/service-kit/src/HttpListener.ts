@@ -132,7 +132,7 @@ export const attach = <E>(
       writeProblem(response, { kind: "invalid-request", detail: "Only 100-continue can be expected of this service." })
 
     const onUpgrade = (request: IncomingMessage, socket: Duplex) => {
-      socket.on("error", () => socket.destroy())
+      socket.on("error", destroy)
       if (request.headers.upgrade?.toLowerCase() !== "websocket") return answerInHttp1(server, request, socket)
       // The parser lets through what is no URL, such as `//[`, and a listener that throws ends the process.
       const target = request.url ?? "/"
@@ -171,6 +171,11 @@ export const attach = <E>(
 
 /** W3C Trace Context, 3.2. */
 const isTraceparent = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/
+
+/** A listener that stays with an upgraded socket, and so must not remember its request. */
+function destroy(this: Duplex): void {
+  this.destroy()
+}
 
 /** The answer of a direct route, head and body in one piece. */
 const writeAnswer = (response: ServiceResponse, answer: Answer): void => {

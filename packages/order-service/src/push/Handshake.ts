@@ -70,7 +70,7 @@ export const listen = ({ server, origins, path, authorize, accept }: HandshakeOp
       const detail = "The request is invalid; errors says where and why."
       return endWith(socket, { kind: "invalid-request", detail, errors: asked.left })
     }
-    socket.on("error", () => socket.destroy())
+    socket.on("error", destroy)
     void authorize(request, asked.right).then(
       (permit) => {
         if (stopped) return endWith(socket, restarting)
@@ -88,4 +88,9 @@ export const listen = ({ server, origins, path, authorize, accept }: HandshakeOp
     stopped = true
     server.off("upgrade", onUpgrade)
   }
+}
+
+/** A listener that stays with the socket, and so must not remember the request. */
+function destroy(this: Duplex): void {
+  this.destroy()
 }

@@ -4,7 +4,7 @@ import type { OrderStatusChanged } from "@tandem/contracts/push/OrderStatusChang
 import { Access } from "@tandem/service-kit/auth/Access"
 import { NodeServer } from "@tandem/service-kit/NodeServer"
 import { Origins } from "@tandem/service-kit/Origins"
-import { Clock, Context, Data, Duration, Effect, FiberSet, Layer, Runtime, Schedule } from "effect"
+import { Array, Clock, Context, Data, Duration, Effect, FiberSet, Layer, Runtime, Schedule } from "effect"
 import { Notifications } from "../sql/Notifications.js"
 import { type Connection, closeCodes } from "./Connection.js"
 import * as Handshake from "./Handshake.js"
@@ -27,11 +27,11 @@ const maximumReads = 4
 /** How often the counters of all connected users are looked at: it heals lost hints and brings what other instances settled. */
 const healInterval = Duration.seconds(2)
 
-/** How long credentials may be expired before the sockets that they opened are closed. */
-const expiryInterval = Duration.seconds(1)
+/** So many users' counters are looked at by one statement: few enough that nobody's frames wait for its answer to be read. */
+const usersOfALook = 100
 
-/** How often a client must show that it is there. */
-const pingInterval = Duration.seconds(25)
+/** How often a client must show that it is there, in seconds. */
+const pingInterval = 25
 
 /** How long the clients may take to say goodbye when the service ends, in ms. */
 const farewell = 2_000
@@ -81,6 +81,7 @@ const make = Effect.gen(function* () {
   const runReplay = yield* FiberSet.makeRuntime<never>()
   const reads = yield* Effect.makeSemaphore(maximumReads)
   const users = new Map<string, Set<Connection>>()
+  let joined = 0
   let whenEmpty: (() => void) | undefined
   let leaving = false
   /** Fails only when the socket is gone, and nobody waits for the answer. */
@@ -148,6 +149,7 @@ const make = Effect.gen(function* () {
   const accept = (connection: Connection, after: number | undefined) => {
     const { userId } = connection
     const mine = users.get(userId) ?? new Set()
+    connection.pingSecond = joined++ % pingInterval
     users.set(userId, mine.add(connection))
     connection.onEnd(() => {
       mine.delete(connection)
@@ -171,34 +173,43 @@ const make = Effect.gen(function* () {
     })
 
   let blind = false
-  const heal = Effect.gen(function* () {
-    if (users.size === 0) return
-    const counters = yield* notifications.counters([...users.keys()])
-    if (blind) yield* Effect.logInfo("notifications can be read again")
-    blind = false
+  const raise = (counters: ReadonlyMap<string, number>) => {
     for (const [userId, seq] of counters) {
       for (const connection of users.get(userId) ?? []) {
         connection.target = Math.max(connection.target, seq)
         if (!connection.replaying && connection.last < connection.target) startCatchUp(connection)
       }
     }
-  }).pipe(
-    Effect.catchTag("SqlError", (fault) => {
-      const log = blind ? Effect.logDebug : Effect.logWarning
-      blind = true
-      return log("notifications cannot be read for now, trying on", fault)
-    }),
-    Effect.withTracerEnabled(false),
-  )
+  }
 
-  const ping = Effect.sync(() => {
-    for (const mine of users.values()) for (const one of mine) one.ping()
-  })
+  /** Looks at the counters of all connected users, some at a time and spread over a duration, for there may be ten thousand. */
+  const heal = (over: Duration.Duration) =>
+    Effect.gen(function* () {
+      const pieces = Array.chunksOf([...users.keys()], usersOfALook)
+      for (const [index, userIds] of pieces.entries()) {
+        if (index > 0) yield* Effect.sleep(Duration.times(over, 1 / pieces.length))
+        raise(yield* notifications.counters(userIds))
+        if (blind) yield* Effect.logInfo("notifications can be read again")
+        blind = false
+      }
+    }).pipe(
+      Effect.catchTag("SqlError", (fault) => {
+        const log = blind ? Effect.logDebug : Effect.logWarning
+        blind = true
+        return log("notifications cannot be read for now, trying on", fault)
+      }),
+      Effect.withTracerEnabled(false),
+    )
 
-  /** One look at all of them, for there may be ten thousand. */
-  const expire = Effect.map(Clock.currentTimeMillis, (now) => {
+  let second = 0
+  /** One look at all of them a second, instead of a timer for each. Pings are spread over their interval. */
+  const look = Effect.map(Clock.currentTimeMillis, (now) => {
+    second = (second + 1) % pingInterval
     for (const mine of users.values()) {
-      for (const one of mine) if (one.expiresAt <= now) one.close(closeCodes.expired, "the token has expired")
+      for (const one of mine) {
+        if (one.expiresAt <= now) one.close(closeCodes.expired, "the token has expired")
+        else if (one.pingSecond === second) one.ping()
+      }
     }
   })
 
@@ -238,9 +249,8 @@ const make = Effect.gen(function* () {
   )
   yield* beforeDrain(sayGoodbye)
   // Whoever has been deaf for a while may have missed something.
-  yield* instances.listen({ onHint: offer, onReady: heal })
-  yield* Effect.forkScoped(Effect.repeat(heal, Schedule.spaced(healInterval)))
-  yield* Effect.forkScoped(Effect.repeat(expire, Schedule.spaced(expiryInterval)))
-  yield* Effect.forkScoped(Effect.schedule(ping, Schedule.spaced(pingInterval)))
+  yield* instances.listen({ onHint: offer, onReady: heal(Duration.zero) })
+  yield* Effect.forkScoped(Effect.repeat(heal(healInterval), Schedule.fixed(healInterval)))
+  yield* Effect.forkScoped(Effect.schedule(look, Schedule.spaced(Duration.seconds(1))))
   return { announce, accept }
 })

@@ -1,0 +1,65 @@
+import type { Frame } from "@tandem/contracts/push/Frame"
+import type { Stack } from "@tandem/dev-stack/Stack"
+import { Pool } from "undici"
+import { WebSocket } from "ws"
+import { openLoop } from "./openLoop.js"
+
+/** How many and how long. */
+export interface PostToFrameOptions {
+  /** A socket each. */
+  readonly users: number
+  readonly perSecond: number
+  readonly seconds: number
+}
+
+/**
+ * Latencies in ms, sorted: from the moment at which an order is posted to the frame that says how it ended, at a fixed rate of orders that
+ * come whether or not the last ones are through. Fails when a frame does not come.
+ */
+export const postToFrame = async (stack: Stack, options: PostToFrameOptions): Promise<Float64Array> => {
+  const { users, perSecond, seconds } = options
+  const run = Date.now().toString(36)
+  const name = (user: number) => `push-${run}-${user % users}`
+  const orders = new Pool(stack.orderUrl, { connections: 16, pipelining: 1 })
+  const payments = new Pool(stack.paymentUrl, { connections: 8, pipelining: 1 })
+  const told = new Map<string, number>()
+  const sockets: Array<WebSocket> = []
+  const post = async (pool: Pool, path: string) => {
+    const response = await pool.request({ method: "POST", path })
+    const body = await response.body.text()
+    if (response.statusCode !== 201) throw new Error(`POST ${path} was answered with ${response.statusCode}: ${body}`)
+    return JSON.parse(body) as { readonly id: string }
+  }
+  const listen = (userId: string) =>
+    new Promise<void>((resolve, reject) => {
+      const socket = new WebSocket(`${stack.orderUrl.replace("http", "ws")}/ws?userId=${userId}`)
+      sockets.push(socket)
+      socket.on("error", reject)
+      socket.on("message", (text) => {
+        const frame = JSON.parse(String(text)) as Frame
+        if (frame.type === "welcome") return resolve()
+        told.set(frame.orderId, performance.now())
+      })
+    })
+  try {
+    const everybody = Array.from({ length: users }, (_, user) => name(user))
+    for (const userId of everybody) await post(payments, `/accounts?userId=${userId}&amount=1000000`)
+    await Promise.all(everybody.map(listen))
+    const posted = new Map<string, number>()
+    await openLoop(perSecond, seconds, async (sequence) => {
+      const start = performance.now()
+      const { id } = await post(orders, `/orders?userId=${name(sequence)}&amount=1`)
+      posted.set(id, start)
+    })
+    const deadline = performance.now() + 30_000
+    while (told.size < posted.size) {
+      if (performance.now() > deadline) throw new Error(`${posted.size - told.size} orders were never told of`)
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+    return Float64Array.from(posted, ([id, start]) => (told.get(id) ?? Number.NaN) - start).sort()
+  } finally {
+    for (const socket of sockets) socket.terminate()
+    await orders.close()
+    await payments.close()
+  }
+}

@@ -42,7 +42,8 @@ export interface FaultySystem {
   readonly stop: () => Promise<void>
 }
 
-const clock = new URL("./shiftedClock.js", import.meta.url)
+/** As built, for plain Node runs it. */
+const clock = new URL("../../dist/faults/shiftedClock.js", import.meta.url)
 
 const throughLink = (url: string, port: number): string => {
   const linked = new URL(url)

@@ -24,7 +24,8 @@ export interface Figure {
   readonly target?: string
 }
 
-const number = (value: number): string =>
+/** As a person reads it: three digits or more. */
+export const number = (value: number): string =>
   value >= 100 ? Math.round(value).toLocaleString("en-US") : value.toFixed(value >= 10 ? 1 : 2)
 
 const withSpread = (values: ReadonlyArray<number>): string => {

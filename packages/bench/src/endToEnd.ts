@@ -7,6 +7,8 @@ import { insertYardstick } from "./insertYardstick.js"
 /** How long and how wide. */
 export interface EndToEndOptions {
   readonly broker: "postgres" | "kafka"
+  /** Of each service; 1 when absent. Clients take turns. */
+  readonly instances?: number
   readonly clients: number
   readonly warmUpSeconds: number
   readonly seconds: number
@@ -34,18 +36,28 @@ const users = 500
 export const endToEnd = async (options: EndToEndOptions): Promise<EndToEndReport> => {
   const stack = await startStack({ broker: options.broker })
   try {
-    return await measure(stack, options)
+    const urls = [stack.orderUrl]
+    for (let instance = 2; instance <= (options.instances ?? 1); instance++) {
+      urls.push((await stack.addInstance("order")).url)
+      await stack.addInstance("payment")
+    }
+    return await measure(stack, urls, options)
   } finally {
     await stack.stop()
   }
 }
 
-const measure = async (stack: Stack, options: EndToEndOptions): Promise<EndToEndReport> => {
-  const orders = new Pool(stack.orderUrl, { connections: options.clients, pipelining: 1 })
+const measure = async (
+  stack: Stack,
+  orderUrls: ReadonlyArray<string>,
+  options: EndToEndOptions,
+): Promise<EndToEndReport> => {
+  const orders = orderUrls.map((url) => new Pool(url, { connections: options.clients, pipelining: 1 }))
   const payments = new Pool(stack.paymentUrl, { connections: 16, pipelining: 1 })
   const database = new pg.Client({ connectionString: stack.databaseUrls.orders })
   await database.connect()
-  const post = async (pool: Pool, path: string) => {
+  const post = async (pool: Pool | undefined, path: string) => {
+    if (pool === undefined) throw new Error("there is no instance to ask")
     const response = await pool.request({ method: "POST", path })
     await response.body.dump()
     if (response.statusCode !== 201 && response.statusCode !== 200) throw new Error(`${path}: ${response.statusCode}`)
@@ -62,7 +74,7 @@ const measure = async (stack: Stack, options: EndToEndOptions): Promise<EndToEnd
       await Promise.all(some.map((id) => post(payments, `/accounts?userId=bench-${id}&amount=1000000000`)))
     }
     const operation = (client: number, sequence: number) =>
-      post(orders, `/orders?userId=bench-${(client * 7 + sequence) % users}&amount=1`)
+      post(orders[client % orders.length], `/orders?userId=bench-${(client * 7 + sequence) % users}&amount=1`)
 
     await closedLoop({ clients: options.clients, seconds: options.warmUpSeconds, operation })
     const before = await settled()
@@ -94,7 +106,7 @@ const measure = async (stack: Stack, options: EndToEndOptions): Promise<EndToEnd
     }
   } finally {
     await database.end()
-    await orders.close()
+    await Promise.all(orders.map((pool) => pool.close()))
     await payments.close()
   }
 }

@@ -1,20 +1,24 @@
 import { cpus } from "node:os"
+import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
 import { type EndToEndReport, endToEnd } from "./endToEnd.js"
 import { type Figure, markdown } from "./Figures.js"
+import { growth } from "./growth/growth.js"
 import { http } from "./http/http.js"
 import { kit } from "./kit/kit.js"
 import { settle } from "./money/settle.js"
 import { push } from "./push/push.js"
+import { machine, versions, writeReport } from "./report/report.js"
 import { sockets } from "./sockets/sockets.js"
 
-const usage = `npm run bench -- [system|kit|settle|http|sockets|push] [--json]
+const usage = `npm run bench -- [system|kit|settle|http|sockets|push|report] [--json]
   system  orders created and settled through both services: [--broker postgres|kafka|both] [--clients 64] [--warm-up 10] [--seconds 20]
   kit     outbox, relay, consumer and inbox alone, over Kafka: [--client kafkajs|platformatic|both] [--rows 200000] [--runs 3] [--backlog 1000000]
   settle  the payment service's settle step alone: [--runs 3] [--batches 60] [--history 0]
   http    the order service's HTTP side alone: [--runs 3] [--clients 64] [--warm-up 10] [--seconds 20]
   sockets the order service's push side alone: [--runs 3] [--sockets 10000] [--frames 1000 a second] [--warm-up 10] [--seconds 20]
-  push    from the POST of an order to the frame that tells its end: [--broker postgres|kafka|both] [--runs 3] [--warm-up 10] [--seconds 20]`
+  push    from the POST of an order to the frame that tells its end: [--broker postgres|kafka|both] [--runs 3] [--warm-up 10] [--seconds 20]
+  report  all of them and how cost grows, written to docs/bench: [--runs 5] and the options above; hours with the defaults`
 
 const options = {
   broker: { type: "string", default: "both" },
@@ -23,7 +27,7 @@ const options = {
   seconds: { type: "string", default: "20" },
   client: { type: "string", default: "both" },
   rows: { type: "string", default: "200000" },
-  runs: { type: "string", default: "3" },
+  runs: { type: "string" },
   backlog: { type: "string", default: "1000000" },
   batches: { type: "string", default: "60" },
   history: { type: "string", default: "0" },
@@ -35,8 +39,11 @@ const options = {
 
 const { values, positionals } = parseArgs({ options, allowPositionals: true })
 
+const usualRuns = 3
+const reportRuns = 5
+
 const integer = (name: Exclude<keyof typeof options, "json" | "help">, least = 1): number => {
-  const value = Number(values[name])
+  const value = Number(values[name] ?? (positionals[0] === "report" ? reportRuns : usualRuns))
   if (!Number.isInteger(value) || value < least) throw new Error(`--${name} must be a whole number from ${least} on`)
   return value
 }
@@ -49,40 +56,46 @@ const choice = <A extends string>(name: "broker" | "client", both: readonly [A, 
   return [chosen]
 }
 
-const system = async (): Promise<ReadonlyArray<Figure>> => {
+const system = async (runs = values.runs === undefined ? 1 : integer("runs")): Promise<ReadonlyArray<Figure>> => {
   const figures: Array<Figure> = []
   for (const broker of choice("broker", ["postgres", "kafka"])) {
-    const report = await endToEnd({
-      broker,
-      clients: integer("clients"),
-      warmUpSeconds: integer("warm-up"),
-      seconds: integer("seconds"),
-    })
-    figures.push(...systemFigures(report))
+    const reports: Array<EndToEndReport> = []
+    for (let run = 1; run <= runs; run++) {
+      reports.push(
+        await endToEnd({
+          broker,
+          clients: integer("clients"),
+          warmUpSeconds: integer("warm-up"),
+          seconds: integer("seconds"),
+        }),
+      )
+    }
+    figures.push(...systemFigures(reports))
   }
   return figures
 }
 
-const systemFigures = (report: EndToEndReport): ReadonlyArray<Figure> => {
-  const name = `over ${report.broker}`
+const systemFigures = (reports: ReadonlyArray<EndToEndReport>): ReadonlyArray<Figure> => {
+  const name = `over ${reports[0]?.broker}`
+  const each = (pick: (report: EndToEndReport) => number) => reports.map(pick)
   return [
     {
       name: `orders settled, ${name}`,
       unit: "orders/s",
-      values: [report.settledPerSecond],
-      yardstick: { name: "order + outbox inserts alone", values: [report.yardstickPerSecond] },
-      ...(report.broker === "kafka" ? { target: "≥ 3,000/s" } : {}),
+      values: each((report) => report.settledPerSecond),
+      yardstick: { name: "order + outbox inserts alone", values: each((report) => report.yardstickPerSecond) },
+      ...(reports[0]?.broker === "kafka" ? { target: "≥ 3,000/s" } : {}),
     },
-    { name: `orders created, ${name}`, unit: "orders/s", values: [report.createdPerSecond] },
-    { name: `POST /orders p50, ${name}`, unit: "ms", values: [report.p50] },
-    { name: `POST /orders p99, ${name}`, unit: "ms", values: [report.p99] },
-    { name: `failed, ${name}`, unit: "requests", values: [report.failed] },
-    { name: `until the last order had ended, ${name}`, unit: "s", values: [report.drainSeconds] },
+    { name: `orders created, ${name}`, unit: "orders/s", values: each((report) => report.createdPerSecond) },
+    { name: `POST /orders p50, ${name}`, unit: "ms", values: each((report) => report.p50) },
+    { name: `POST /orders p99, ${name}`, unit: "ms", values: each((report) => report.p99) },
+    { name: `failed, ${name}`, unit: "requests", values: each((report) => report.failed) },
+    { name: `until the last order had ended, ${name}`, unit: "s", values: each((report) => report.drainSeconds) },
   ]
 }
 
 const benchmarks: Readonly<Record<string, () => Promise<ReadonlyArray<Figure>>>> = {
-  system,
+  system: () => system(),
   kit: () =>
     kit(
       {
@@ -128,9 +141,45 @@ const benchmarks: Readonly<Record<string, () => Promise<ReadonlyArray<Figure>>>>
     settle({ runs: integer("runs"), batches: integer("batches"), history: integer("history", 0) }, console.error),
 }
 
+/** What the report's parts are called, in their order. */
+const titles = {
+  http: "The order service's HTTP side",
+  kit: "The messaging kit",
+  settle: "The settle step",
+  system: "The whole system",
+  push: "From POST to frame",
+  sockets: "Open sockets",
+} as const
+
+const report = async () => {
+  const parts: Array<{ readonly title: string; readonly figures: ReadonlyArray<Figure> }> = []
+  const from = new Date()
+  for (const [name, title] of Object.entries(titles)) {
+    console.error(`${new Date().toISOString()} ${title}`)
+    const figures = name === "system" ? await system(integer("runs")) : await benchmarks[name]?.()
+    parts.push({ title, figures: figures ?? [] })
+  }
+  console.error(`${new Date().toISOString()} how cost grows`)
+  const options = { runs: integer("runs"), warmUpSeconds: integer("warm-up"), seconds: integer("seconds") }
+  writeReport(
+    {
+      machine: machine(),
+      versions: versions(),
+      conditions: [
+        `medians of ${integer("runs")} runs with the least and the most; ${integer("warm-up")} s of warm-up, ${integer("seconds")} s measured, ${integer("rows")} rows a drain`,
+        `measured from ${from.toISOString()} to ${new Date().toISOString()}`,
+      ],
+      parts,
+      growth: await growth(options, console.error),
+    },
+    fileURLToPath(new URL("../../../docs/bench/", import.meta.url)),
+  )
+}
+
 const main = async () => {
   if (values.help) return console.log(usage)
   const [name = "system", ...rest] = positionals
+  if (name === "report" && rest.length === 0) return await report()
   const benchmark = benchmarks[name]
   if (benchmark === undefined || rest.length > 0) throw new Error(`There is no such benchmark.\n${usage}`)
   const figures = await benchmark()

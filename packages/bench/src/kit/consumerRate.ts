@@ -10,11 +10,11 @@ class Benchmarked extends Schema.TaggedClass<Benchmarked>()("Benchmarked", { n: 
 const events = CloudEvents.make({ source: "/tandem/bench", schema: Benchmarked })
 
 /** A topic of its own with so many messages. */
-const filledTopic = (messages: number) =>
+const filledTopic = (messages: number, over: number) =>
   Effect.gen(function* () {
     const broker = yield* Broker
     const name = `bench-consume-${yield* Clock.currentTimeMillis}`
-    yield* broker.ensureTopics([{ name, partitions }])
+    yield* broker.ensureTopics([{ name, partitions: over }])
     const batch = 1_000
     for (let sent = 0; sent < messages; sent += batch) {
       const some = Array.from({ length: batch }, (_, i) => sent + i)
@@ -24,9 +24,9 @@ const filledTopic = (messages: number) =>
   })
 
 /** Messages a second through a consumer whose handler does nothing: decoding, inbox and commit are what is left. */
-export const consumerRate = (messages: number) =>
+export const consumerRate = (messages: number, over: number = partitions) =>
   Effect.gen(function* () {
-    const name = yield* filledTopic(messages)
+    const name = yield* filledTopic(messages, over)
     const sql = yield* SqlClient.SqlClient
     yield* sql`TRUNCATE inbox_events`
     let seen = 0
@@ -55,7 +55,7 @@ export const consumerRate = (messages: number) =>
 /** Messages a second that the driver alone delivers, acknowledged and not looked at. */
 export const deliveryRate = (messages: number) =>
   Effect.gen(function* () {
-    const name = yield* filledTopic(messages)
+    const name = yield* filledTopic(messages, partitions)
     const broker = yield* Broker
     let seen = 0
     let start = 0

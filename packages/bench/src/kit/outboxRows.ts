@@ -26,7 +26,7 @@ export const value = (n: number): Buffer => {
 export const key = (n: number): string => `user-${n % 5_000}`
 
 /** Puts so many rows into the outbox, by one COPY-like INSERT, and lets PostgreSQL know its size. */
-export const fillOutbox = async (databaseUrl: string, rows: number): Promise<void> => {
+export const fillOutbox = async (databaseUrl: string, rows: number, to: string = topic): Promise<void> => {
   const client = new pg.Client({ connectionString: databaseUrl })
   await client.connect()
   try {
@@ -36,7 +36,7 @@ export const fillOutbox = async (databaseUrl: string, rows: number): Promise<voi
          '{"specversion":"1.0","id":"01890000-0000-7000-8000-' || lpad(to_hex(n), 12, '0') ||
          '","source":"/tandem/bench","type":"Benchmarked","data":{"n":' || n || ',"pad":"', 297, 'x') || '"}}', 'UTF8'), $2::jsonb
        FROM generate_series(1, $3::integer) AS n`,
-      [topic, JSON.stringify(headers), rows],
+      [to, JSON.stringify(headers), rows],
     )
     await client.query("VACUUM ANALYZE outbox_events")
   } finally {

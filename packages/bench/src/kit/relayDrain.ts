@@ -10,23 +10,22 @@ import { Effect, Layer, Metric, Redacted } from "effect"
 import type { Client } from "./bareProducer.js"
 import { fillOutbox, outboxDepth, partitions, topic } from "./outboxRows.js"
 
-const publishedRows = Effect.map(Metric.value(Metric.tagged(Metrics.published, "topic", topic)), (state) =>
-  Number(state.count),
-)
+const publishedRows = (to: string) =>
+  Effect.map(Metric.value(Metric.tagged(Metrics.published, "topic", to)), (state) => Number(state.count))
 
-const untilPublished = (goal: number): Effect.Effect<void> =>
-  Effect.flatMap(publishedRows, (count) =>
-    count >= goal ? Effect.void : Effect.zipRight(Effect.sleep("5 millis"), untilPublished(goal)),
+const untilPublished = (to: string, goal: number): Effect.Effect<void> =>
+  Effect.flatMap(publishedRows(to), (count) =>
+    count >= goal ? Effect.void : Effect.zipRight(Effect.sleep("5 millis"), untilPublished(to, goal)),
   )
 
 /** Rows a second through the relay, from a full outbox to an empty one. */
-export const drainOnce = (databaseUrl: string, rows: number) =>
+export const drainOnce = (databaseUrl: string, rows: number, to: string = topic) =>
   Effect.gen(function* () {
-    yield* Effect.promise(() => fillOutbox(databaseUrl, rows))
-    const before = yield* publishedRows
+    yield* Effect.promise(() => fillOutbox(databaseUrl, rows, to))
+    const before = yield* publishedRows(to)
     const start = performance.now()
     const cpu = process.cpuUsage()
-    yield* Effect.scoped(Effect.zipRight(Layer.build(Relay.layer()), untilPublished(before + rows)))
+    yield* Effect.scoped(Effect.zipRight(Layer.build(Relay.layer()), untilPublished(to, before + rows)))
     const seconds = (performance.now() - start) / 1_000
     const used = process.cpuUsage(cpu)
     const left = yield* Effect.promise(() => outboxDepth(databaseUrl))

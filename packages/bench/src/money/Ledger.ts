@@ -63,9 +63,10 @@ export const tidy = Effect.gen(function* () {
 
 /**
  * So many orders of the past, paid by as many users as `accounts` says, as 30 days would have left them: rows in `payments` and
- * `transfers`, ids in the order of time. Written past the ledger's guards, in whole chains, so that they hold afterwards.
+ * `transfers`, ids in the order of time. Written past the ledger's guards, in whole chains, so that they hold afterwards. A
+ * second time needs users of another name.
  */
-export const fillHistory = (orders: number, accounts: number) =>
+export const fillHistory = (orders: number, accounts: number, name = "past") =>
   Effect.gen(function* () {
     const sql = yield* Database.Maintenance
     const chunk = 500_000
@@ -78,11 +79,12 @@ export const fillHistory = (orders: number, accounts: number) =>
       Effect.gen(function* () {
         yield* sql`
           INSERT INTO accounts (user_id, balance, funded, version, created_at, updated_at)
-          SELECT 'past-' || n, 1000000000000 - c, 1000000000000, 1 + c, now() - interval '31 days', now()
+          SELECT ${name}::text || '-' || n, 1000000000000 - c, 1000000000000, 1 + c, now() - interval '31 days', now()
           FROM (SELECT n, ${orders}::bigint / ${accounts}::bigint AS c FROM generate_series(0, ${accounts}::bigint - 1) AS n) AS past`
         yield* sql`
           INSERT INTO transfers (account, account_version, id, kind, debit_account, credit_account, amount, balance_after, at)
-          SELECT 'user:past-' || n, 1, uuidv7(interval '-31 days'), 'topup', 'funding', 'user:past-' || n, 1000000000000,
+          SELECT 'user:' || ${name}::text || '-' || n, 1, uuidv7(interval '-31 days'), 'topup', 'funding',
+            'user:' || ${name}::text || '-' || n, 1000000000000,
             1000000000000, now() - interval '31 days'
           FROM generate_series(0, ${accounts}::bigint - 1) AS n`
       }),
@@ -93,7 +95,7 @@ export const fillHistory = (orders: number, accounts: number) =>
         Effect.gen(function* () {
           yield* sql`
             WITH past AS (
-              SELECT 'past-' || n % ${accounts}::bigint AS user_id, n / ${accounts}::bigint + 1 AS nth,
+              SELECT ${name}::text || '-' || n % ${accounts}::bigint AS user_id, n / ${accounts}::bigint + 1 AS nth,
                 uuidv7(interval '-30 days' + n * interval '30 days' / ${whole}::float8) AS order_id,
                 now() + interval '-30 days' + n * interval '30 days' / ${whole}::float8 AS at
               FROM generate_series(${from}::bigint, ${Math.min(whole, from + chunk) - 1}::bigint) AS n

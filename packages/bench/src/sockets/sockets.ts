@@ -20,9 +20,11 @@ export interface SocketsOptions {
 /** Every so manieth client reads nothing. */
 const slowEach = 100
 
+/** Ours, and the yardstick. */
 const servers = ["pushHub", "bareSockets"] as const
 
-interface Measured {
+/** What open sockets cost. */
+export interface Measured {
   /** Bytes a socket. */
   readonly rss: number
   readonly heap: number

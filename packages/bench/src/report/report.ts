@@ -1,0 +1,84 @@
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { cpus, release, totalmem, type } from "node:os"
+import { join } from "node:path"
+import { repository } from "@tandem/dev-stack/StateDirectory"
+import { type Figure, markdown, number, spread } from "../Figures.js"
+import type { Series } from "../growth/Series.js"
+import { plot } from "./plot.js"
+
+/** A report of everything, as it is written. */
+export interface Report {
+  readonly machine: Readonly<Record<string, string>>
+  readonly versions: Readonly<Record<string, string>>
+  /** How it was measured. */
+  readonly conditions: ReadonlyArray<string>
+  readonly parts: ReadonlyArray<{ readonly title: string; readonly figures: ReadonlyArray<Figure> }>
+  readonly growth: ReadonlyArray<Series>
+}
+
+/** What the figures were measured on. */
+export const machine = (): Report["machine"] => {
+  const processors = cpus()
+  return {
+    processor: `${processors.length} × ${processors[0]?.model.trim() ?? "unknown"}`,
+    memory: `${Math.round(totalmem() / 2 ** 30)} GB`,
+    system: `${type()} ${release()}`,
+  }
+}
+
+/** The versions that count, as the catalog pins them. */
+export const versions = (): Report["versions"] => {
+  const catalog = readFileSync(join(repository, "pnpm-workspace.yaml"), "utf8")
+  const names = [
+    "effect",
+    "@effect/platform",
+    "@effect/sql",
+    "@effect/sql-pg",
+    "kafkajs",
+    "@platformatic/kafka",
+    "pg",
+    "ws",
+  ]
+  const pinned = names.flatMap((name) => {
+    const version = new RegExp(`^  "?${name.replace("/", "\\/")}"?: "?([0-9][^"\\s]*)`, "m").exec(catalog)?.[1]
+    return version === undefined ? [] : [[name, version] as const]
+  })
+  return { Node: process.version, ...Object.fromEntries(pinned) }
+}
+
+/** Writes `report.md`, `report.json` and `report.svg` into a folder. */
+export const writeReport = (report: Report, folder: string): void => {
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, "report.json"), `${JSON.stringify(report, null, 1)}\n`)
+  writeFileSync(join(folder, "report.svg"), plot(report))
+  writeFileSync(join(folder, "report.md"), text(report))
+}
+
+const list = (entries: Readonly<Record<string, string>>): string =>
+  Object.entries(entries)
+    .map(([name, value]) => `${name} ${value}`)
+    .join(", ")
+
+const text = ({ machine: on, versions: of, conditions, parts, growth }: Report): string =>
+  [
+    "# Benchmarks",
+    "",
+    "Written by `npm run bench -- report`; the same figures are in [report.json](report.json). Ratios count: machines differ, and so does one",
+    "machine from hour to hour. What was tried and what limits the rest stands in [performance](../performance.md).",
+    "",
+    `- machine: ${list(on)}; servers, services and load generators share it`,
+    `- versions: ${list(of)}`,
+    ...conditions.map((condition) => `- ${condition}`),
+    "",
+    "![each figure beside its yardstick](report.svg)",
+    "",
+    ...parts.flatMap(({ title, figures }) => [`## ${title}`, "", markdown(figures), ""]),
+    ...(growth.length === 0 ? [] : ["## How cost grows", ""]),
+    ...growth.flatMap(({ name, unit, by, points }) => [
+      `| ${by} | ${points.map(({ at }) => at.toLocaleString("en-US")).join(" | ")} |`,
+      `|---|${points.map(() => "---").join("|")}|`,
+      `| ${name}, ${unit} | ${points.map(({ values }) => number(spread(values).median)).join(" | ")} |`,
+      `| least–most | ${points.map(({ values }) => `${number(spread(values).least)}–${number(spread(values).most)}`).join(" | ")} |`,
+      "",
+    ]),
+  ].join("\n")

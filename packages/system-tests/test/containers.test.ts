@@ -1,4 +1,9 @@
-import { readFileSync } from "node:fs"
+import { execFile } from "node:child_process"
+import { chmodSync, cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { promisify } from "node:util"
+import { startStack } from "@tandem/dev-stack/Stack"
 import { repository } from "@tandem/dev-stack/StateDirectory"
 import { config as order } from "@tandem/order-service/config"
 import { config as payment } from "@tandem/payment-service/config"
@@ -8,6 +13,7 @@ import { TelemetryConfig } from "@tandem/service-kit/telemetry/Telemetry"
 import { Config, ConfigProvider, Effect } from "effect"
 import { describe, expect, it } from "vitest"
 import { parse } from "yaml"
+import { call, settled } from "../src/Client.js"
 
 interface Compose {
   readonly services: Readonly<Record<string, { readonly environment?: Readonly<Record<string, string>> }>>
@@ -40,4 +46,37 @@ describe("the containers", () => {
       expect(service).toMatchObject({ host: "0.0.0.0", brokerUrl: { _tag: "Kafka" }, auth: { _tag: "Off" } })
     })
   }
+
+  it("run both services with what the Dockerfile installs and nothing else", async () => {
+    const app = mkdtempSync(join(process.env["TANDEM_TEST_DIRECTORY"] ?? tmpdir(), "tandem-image-"))
+    try {
+      const copy = (path: string) => cpSync(join(repository, path), join(app, path), { recursive: true })
+      for (const file of ["package.json", "pnpm-lock.yaml", "pnpm-workspace.yaml"]) copy(file)
+      for (const name of readdirSync(join(repository, "packages"))) {
+        copy(`packages/${name}/package.json`)
+        if (existsSync(join(repository, "packages", name, "dist"))) copy(`packages/${name}/dist`)
+      }
+      const [, install = ""] = /AS dependencies\n(?:#.*\n)*RUN ((?:.*\\\n)*.*)/.exec(dockerfile) ?? []
+      expect(install).toMatch(/pnpm@.* --prod /)
+      await promisify(execFile)("sh", ["-c", install], {
+        cwd: app,
+        env: { ...process.env, CI: "true", npm_config_prefer_offline: "true" },
+      })
+      chmodSync(app, 0o755)
+      const [order = "", payment = ""] = [...dockerfile.matchAll(/"(packages\/\S+?\/dist\/main\.js)"/g)].map(
+        ([, program = ""]) => join(app, program),
+      )
+      const stack = await startStack({ durable: false, programs: { order, payment } })
+      try {
+        await call("POST", `${stack.paymentUrl}/accounts?userId=1&amount=10`)
+        const { body } = await call("POST", `${stack.orderUrl}/orders?userId=1&amount=10`)
+        expect(await settled(stack.orderUrl, body["id"])).toMatchObject({ status: "FINISHED" })
+        expect((await fetch(`${stack.orderUrl}/index.html?userId=1`)).status).toBe(200)
+      } finally {
+        await stack.stop()
+      }
+    } finally {
+      rmSync(app, { recursive: true, force: true })
+    }
+  }, 180_000)
 })

@@ -40,4 +40,13 @@ describe("the README", () => {
     expect(links.length).toBeGreaterThan(3)
     for (const [, path] of links) expect(() => readFileSync(`${repository}/${path}`), path).not.toThrow(/ENOENT/)
   })
+
+  it("has the same commands in Russian", () => {
+    const commands = (file: string) =>
+      [...readFileSync(`${repository}/${file}`, "utf8").matchAll(/^```sh\n(.*?)^```/gms)]
+        .flatMap(([, block = ""]) => block.trim().split("\n"))
+        .map((line) => line.replace(/ +# .*$/, ""))
+    expect(commands("README.md").length).toBeGreaterThan(10)
+    expect(commands("docs/README.ru.md")).toEqual(commands("README.md"))
+  })
 })

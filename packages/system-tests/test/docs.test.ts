@@ -51,3 +51,24 @@ describe("every page", () => {
     })
   }
 })
+
+it("CONTRIBUTING names every command", () => {
+  const text = read("docs/CONTRIBUTING.md")
+  for (const script of Object.keys(scripts)) {
+    expect(text).toMatch(new RegExp(`\`npm (run )?${script}\``))
+  }
+})
+
+it("a release has one version: the packages', the documents', the tools' and the changelog's", () => {
+  const [, released] = /^## \[(\d\S+)\] - \d{4}-\d{2}-\d{2}$/m.exec(read("CHANGELOG.md")) ?? []
+  const versions = [
+    "package.json",
+    ...packages.map((name) => `packages/${name}/package.json`),
+    "packages/contracts/src/http/OrderApi.ts",
+    "packages/contracts/src/http/PaymentApi.ts",
+    "packages/contracts/src/asyncapi/AsyncApiDocument.ts",
+    "packages/messaging-cli/src/main.ts",
+    "packages/reconciliation/src/cli/main.ts",
+  ].map((file) => [file, /\bversion"?: "([^"]+)"/.exec(read(file))?.[1]])
+  expect(versions).toEqual(versions.map(([file]) => [file, released]))
+})

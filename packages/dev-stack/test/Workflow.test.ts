@@ -4,7 +4,8 @@ import { convertWorkflowTemplate, NoOperationTraceWriter, parseWorkflow } from "
 import { repository } from "@tandem/dev-stack/StateDirectory"
 import { describe, expect, it } from "vitest"
 
-const text = readFileSync(join(repository, ".github/workflows/ci.yml"), "utf8")
+const read = (name: string) => readFileSync(join(repository, ".github/workflows", name), "utf8")
+const text = read("ci.yml")
 
 /** What GitHub's own reader finds wrong. */
 const faults = async (content: string): Promise<ReadonlyArray<string>> => {
@@ -14,26 +15,34 @@ const faults = async (content: string): Promise<ReadonlyArray<string>> => {
   return (template.errors ?? []).map(({ Message }) => Message)
 }
 
-describe("the CI workflow", () => {
-  it("is one for GitHub's own reader", async () => {
-    expect(await faults(text)).toEqual([])
-    expect(await faults(text.replace("timeout-minutes", "timeout-minute"))).not.toEqual([])
+describe("the workflows", () => {
+  for (const name of ["ci.yml", "containers.yml"]) {
+    it(`${name} is one for GitHub's own reader`, async () => {
+      expect(await faults(read(name))).toEqual([])
+      expect(await faults(read(name).replace("timeout-minutes", "timeout-minute"))).not.toEqual([])
+    })
+
+    it(`${name} names every action by its commit, may read and nothing else, ends in time and names what exists`, () => {
+      const workflow = read(name)
+      const actions = [...workflow.matchAll(/uses: (\S+)/g)].map(([, action]) => action)
+      expect(actions.length).toBeGreaterThan(0)
+      for (const action of actions) expect(action).toMatch(/^actions\/[a-z-]+@[0-9a-f]{40}$/)
+      expect(workflow).toMatch(/^permissions:\n {2}contents: read\n\n/m)
+      expect(workflow.match(/permissions:|secrets\./g)).toEqual(["permissions:"])
+      expect(workflow).toMatch(/timeout-minutes: \d+/)
+      for (const [, file = ""] of workflow.matchAll(
+        /(?:'|: |\.\/|^ {6}- )((?:packages\/|\.ci\/|\.github\/)[\w./-]+|[\w.-]+\.ya?ml)/gm,
+      )) {
+        expect([file, existsSync(join(repository, file))]).toEqual([file, true])
+      }
+    })
+  }
+
+  it("hold expressions to what GitHub knows", async () => {
     expect(await faults(text.replaceAll("matrix.node }}", "matrix. }}"))).not.toEqual([])
   })
 
-  it("names every action by its commit, may read and nothing else, ends in time and runs what exists", () => {
-    const actions = [...text.matchAll(/uses: (\S+)/g)].map(([, action]) => action)
-    expect(actions.length).toBeGreaterThan(4)
-    for (const action of actions) expect(action).toMatch(/^actions\/[a-z-]+@[0-9a-f]{40}$/)
-    expect(text).toMatch(/^permissions:\n {2}contents: read\n\n/m)
-    expect(text.match(/permissions:|secrets\./g)).toEqual(["permissions:"])
-    expect(text).toMatch(/timeout-minutes: \d+/)
-    for (const [, file = ""] of text.matchAll(/(?:hashFiles\(|dependency-path: |run: \.\/)([^)\s]+)/g)) {
-      for (const path of file.replaceAll(/['"]/g, "").split(",")) expect(existsSync(join(repository, path))).toBe(true)
-    }
-  })
-
-  it("tests the oldest Node that counts", () => {
+  it("test the oldest Node that counts", () => {
     const { engines } = JSON.parse(readFileSync(join(repository, "package.json"), "utf8")) as {
       engines: { node: string }
     }

@@ -14,6 +14,7 @@ const below = {
   "notification-page": ["contracts", "notification-client"],
   "dev-stack": [],
   "system-tests": ["contracts", "messaging", "messaging-kafka", "messaging-postgres", "service-kit", "dev-stack"],
+  simulation: ["contracts", "messaging", "service-kit", "order-service", "payment-service"],
   bench: [
     "contracts",
     "dev-stack",

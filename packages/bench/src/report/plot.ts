@@ -1,5 +1,5 @@
 import { type Figure, number, spread } from "../Figures.js"
-import type { Report } from "./report.js"
+import type { BenchReport } from "./BenchReport.js"
 
 const width = 900
 const row = 22
@@ -36,7 +36,7 @@ const bar = ({ name, unit, values, yardstick }: Figure): ReadonlyArray<Bar> => {
 }
 
 /** Every figure that has a yardstick, as its ratio to it, with the spread of the runs, as an SVG that needs nothing else. */
-export const plot = ({ parts }: Report): string => {
+export const plot = ({ parts }: BenchReport): string => {
   const lines: Array<string> = []
   let y = 40
   const write = (x: number, content: string, more = "") =>

@@ -2,22 +2,12 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { cpus, release, totalmem, type } from "node:os"
 import { join } from "node:path"
 import { repository } from "@tandem/dev-stack/StateDirectory"
-import { type Figure, markdown, number, spread } from "../Figures.js"
-import type { Series } from "../growth/Series.js"
+import { markdown, number, spread } from "../Figures.js"
+import type { BenchReport } from "./BenchReport.js"
 import { plot } from "./plot.js"
 
-/** A report of everything, as it is written. */
-export interface Report {
-  readonly machine: Readonly<Record<string, string>>
-  readonly versions: Readonly<Record<string, string>>
-  /** How it was measured. */
-  readonly conditions: ReadonlyArray<string>
-  readonly parts: ReadonlyArray<{ readonly title: string; readonly figures: ReadonlyArray<Figure> }>
-  readonly growth: ReadonlyArray<Series>
-}
-
 /** What the figures were measured on. */
-export const machine = (): Report["machine"] => {
+export const machine = (): BenchReport["machine"] => {
   const processors = cpus()
   return {
     processor: `${processors.length} × ${processors[0]?.model.trim() ?? "unknown"}`,
@@ -27,7 +17,7 @@ export const machine = (): Report["machine"] => {
 }
 
 /** The versions that count, as the catalog pins them. */
-export const versions = (): Report["versions"] => {
+export const versions = (): BenchReport["versions"] => {
   const catalog = readFileSync(join(repository, "pnpm-workspace.yaml"), "utf8")
   const names = [
     "effect",
@@ -47,7 +37,7 @@ export const versions = (): Report["versions"] => {
 }
 
 /** Writes `report.md`, `report.json` and `report.svg` into a folder. */
-export const writeReport = (report: Report, folder: string): void => {
+export const writeReport = (report: BenchReport, folder: string): void => {
   mkdirSync(folder, { recursive: true })
   writeFileSync(join(folder, "report.json"), `${JSON.stringify(report, null, 1)}\n`)
   writeFileSync(join(folder, "report.svg"), plot(report))
@@ -59,7 +49,7 @@ const list = (entries: Readonly<Record<string, string>>): string =>
     .map(([name, value]) => `${name} ${value}`)
     .join(", ")
 
-const text = ({ machine: on, versions: of, conditions, parts, growth }: Report): string =>
+const text = ({ machine: on, versions: of, conditions, parts, growth }: BenchReport): string =>
   [
     "# Benchmarks",
     "",

@@ -113,11 +113,11 @@ const drain = (options: RelayOptions, floor: Ref.Ref<bigint>, healthy: Ref.Ref<b
         )
         // While a full batch is being published the one before is deleted and the one after is read. A fault of either throws both away
         // and reads again: rows may be published twice, never out of order and never lost. After a batch that was not full there is
-        // next to nothing to read yet, and one statement deletes it and reads what came meanwhile.
+        // nothing to read until somebody signals, and one statement then deletes it and reads what came meanwhile.
         const [ahead] =
           batch.length === limit
             ? yield* Effect.all([read(ids), publishing], { concurrency: 2 })
-            : [yield* Effect.zipRight(publishing, read([]))]
+            : [yield* publishing.pipe(Effect.zipRight(idle), Effect.zipRight(read([])))]
         yield* recovered(healthy)
         batch = ahead
       }

@@ -28,7 +28,7 @@ export interface Outcome {
 }
 
 /** After the faults, everything is done within this, in ms of the simulation's time, or something is stuck. */
-const patience = 300_000
+const patience = 120_000
 
 /** Both databases, empty. They serve one simulation after the other. */
 export const openDatabases = async (): Promise<Databases & { readonly close: () => Promise<void> }> => {

@@ -3,12 +3,13 @@ import { drawSchedule, type Schedule } from "./Schedule.js"
 import { shrink } from "./Shrink.js"
 import { openDatabases, simulate } from "./Simulation.js"
 
-const usage = `npm run simulate -- [--schedules 5000] [--seed 1] [--only SEED]
+const usage = `npm run simulate -- [--schedules 5000] [--seed 1] [--only SEED] [--brief]
 Both services in one process, on a simulated clock and a broker in memory, under one schedule of crashes, outages, delays, doubles and
 changes of order after the other. The same seed gives the same run. A schedule that fails is shrunk and printed, and ends it.
   --schedules   how many
   --seed        the first; each schedule has the next one
-  --only        this one schedule`
+  --only        this one schedule
+  --brief       says what a schedule violates, and does not shrink it`
 
 const fail = (sentence: string): never => {
   console.error(sentence)
@@ -19,6 +20,7 @@ const options = {
   schedules: { type: "string", default: "5000" },
   seed: { type: "string", default: "1" },
   only: { type: "string" },
+  brief: { type: "boolean", default: false },
   help: { type: "boolean", default: false },
 } as const
 
@@ -66,7 +68,9 @@ for (let seed = first; seed < first + schedules; seed++) {
   total.crashes += outcome.crashes
   total.simulated += outcome.elapsed
   if (outcome.violations.length > 0) {
-    console.log(`Seed ${seed} violates:\n${outcome.violations.join("\n")}\n\nshrinking …`)
+    console.log(`Seed ${seed} violates:\n${outcome.violations.join("\n")}\n`)
+    if (values.brief) process.exit(1)
+    console.log("shrinking …")
     const small = await shrink(schedule, async (less) => (await simulate(databases, less)).violations.length > 0)
     const { violations, trace } = await simulate(databases, small)
     console.log(

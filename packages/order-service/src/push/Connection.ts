@@ -29,8 +29,6 @@ export abstract class Connection {
   target = 0
   /** Somebody reads the table for this connection; live frames only raise the target meanwhile. */
   replaying = true
-  /** In which second of the pings' interval it is pinged. */
-  pingSecond = 0
   private waiting = 0
   private whenDrained: (() => void) | undefined
 

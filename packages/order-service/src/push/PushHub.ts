@@ -30,8 +30,14 @@ const healInterval = Duration.seconds(2)
 /** So many users' counters are looked at by one statement: few enough that nobody's frames wait for its answer to be read. */
 const usersOfALook = 100
 
-/** How often a client must show that it is there, in seconds. */
-const pingInterval = 25
+/** How long credentials may be expired before the streams that they opened are closed. */
+const expiryInterval = Duration.seconds(1)
+
+/** How often a client must show that it is there. */
+const pingInterval = Duration.seconds(25)
+
+/** Connections are pinged in so many turns, a few at a time, so that nobody's frames wait for thousands of pings. */
+const turns = 250
 
 /** How long the clients may take to say goodbye when the service ends, in ms. */
 const farewell = 2_000
@@ -81,6 +87,8 @@ const make = Effect.gen(function* () {
   const runReplay = yield* FiberSet.makeRuntime<never>()
   const reads = yield* Effect.makeSemaphore(maximumReads)
   const users = new Map<string, Set<Connection>>()
+  const pinged = Array.makeBy(turns, () => new Set<Connection>())
+  const expiring = new Set<Connection>()
   let joined = 0
   let whenEmpty: (() => void) | undefined
   let leaving = false
@@ -149,10 +157,14 @@ const make = Effect.gen(function* () {
   const accept = (connection: Connection, after: number | undefined) => {
     const { userId } = connection
     const mine = users.get(userId) ?? new Set()
-    connection.pingSecond = joined++ % pingInterval
+    const together = pinged[joined++ % turns]
     users.set(userId, mine.add(connection))
+    together?.add(connection)
+    if (connection.expiresAt < Number.POSITIVE_INFINITY) expiring.add(connection)
     connection.onEnd(() => {
       mine.delete(connection)
+      together?.delete(connection)
+      expiring.delete(connection)
       if (mine.size === 0 && users.get(userId) === mine) users.delete(userId)
       connection.gone()
       if (users.size === 0) whenEmpty?.()
@@ -173,6 +185,15 @@ const make = Effect.gen(function* () {
     })
 
   let blind = false
+  /** The last number that every stream of each of these users has had or waits for. */
+  const reached = (userIds: ReadonlyArray<string>) =>
+    new Map(
+      userIds.flatMap((userId) => {
+        const targets = Array.map([...(users.get(userId) ?? [])], ({ target }) => target)
+        return targets.length === 0 ? [] : [[userId, Math.min(...targets)] as const]
+      }),
+    )
+
   const raise = (counters: ReadonlyMap<string, number>) => {
     for (const [userId, seq] of counters) {
       for (const connection of users.get(userId) ?? []) {
@@ -188,7 +209,7 @@ const make = Effect.gen(function* () {
       const pieces = Array.chunksOf([...users.keys()], usersOfALook)
       for (const [index, userIds] of pieces.entries()) {
         if (index > 0) yield* Effect.sleep(Duration.times(over, 1 / pieces.length))
-        raise(yield* notifications.counters(userIds))
+        raise(yield* notifications.countersPast(reached(userIds)))
         if (blind) yield* Effect.logInfo("notifications can be read again")
         blind = false
       }
@@ -201,16 +222,14 @@ const make = Effect.gen(function* () {
       Effect.withTracerEnabled(false),
     )
 
-  let second = 0
-  /** One look at all of them a second, instead of a timer for each. Pings are spread over their interval. */
-  const look = Effect.map(Clock.currentTimeMillis, (now) => {
-    second = (second + 1) % pingInterval
-    for (const mine of users.values()) {
-      for (const one of mine) {
-        if (one.expiresAt <= now) one.close(closeCodes.expired, "the token has expired")
-        else if (one.pingSecond === second) one.ping()
-      }
-    }
+  let turn = 0
+  const ping = Effect.sync(() => {
+    turn = (turn + 1) % turns
+    for (const one of pinged[turn] ?? []) one.ping()
+  })
+
+  const expire = Effect.map(Clock.currentTimeMillis, (now) => {
+    for (const one of expiring) if (one.expiresAt <= now) one.close(closeCodes.expired, "the token has expired")
   })
 
   /** Everybody is told to come again, and has a moment to take it in. */
@@ -251,6 +270,7 @@ const make = Effect.gen(function* () {
   // Whoever has been deaf for a while may have missed something.
   yield* instances.listen({ onHint: offer, onReady: heal(Duration.zero) })
   yield* Effect.forkScoped(Effect.repeat(heal(healInterval), Schedule.fixed(healInterval)))
-  yield* Effect.forkScoped(Effect.schedule(look, Schedule.spaced(Duration.seconds(1))))
+  yield* Effect.forkScoped(Effect.schedule(expire, Schedule.spaced(expiryInterval)))
+  yield* Effect.forkScoped(Effect.schedule(ping, Schedule.spaced(Duration.times(pingInterval, 1 / turns))))
   return { announce, accept }
 })

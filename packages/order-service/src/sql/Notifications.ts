@@ -53,8 +53,10 @@ export class Notifications extends Context.Tag("@tandem/order-service/Notificati
     ) => Effect.Effect<ReadonlyArray<OrderStatusChanged>, SqlError.SqlError>
     /** How far one user's notifications go. */
     readonly position: (userId: string) => Effect.Effect<Position, SqlError.SqlError>
-    /** The last numbers of many users; who was never told anything is missing. */
-    readonly counters: (userIds: ReadonlyArray<string>) => Effect.Effect<ReadonlyMap<string, number>, SqlError.SqlError>
+    /** The last numbers of those of many users who were told more than is known; nothing of the others. */
+    readonly countersPast: (
+      known: ReadonlyMap<string, number>,
+    ) => Effect.Effect<ReadonlyMap<string, number>, SqlError.SqlError>
   }
 >() {
   /** Over the service's own database. */
@@ -80,10 +82,12 @@ export class Notifications extends Context.Tag("@tandem/order-service/Notificati
               return { seq, oldest: row?.oldest == null ? seq + 1 : Number(row.oldest) }
             },
           ),
-        counters: (userIds) =>
+        countersPast: (known) =>
           Effect.map(
             sql<{ userId: string; seq: string }>`
-              SELECT user_id AS "userId", seq FROM notification_counters WHERE user_id = ANY(${[...userIds]}::text[])`,
+              SELECT user_id AS "userId", seq
+              FROM unnest(${[...known.keys()]}::text[], ${[...known.values()]}::bigint[]) AS known (user_id, last)
+              JOIN notification_counters USING (user_id) WHERE seq > last`,
             (rows) => new Map(rows.map((row) => [row.userId, Number(row.seq)])),
           ),
       }),

@@ -49,7 +49,13 @@ export const drawSchedule = (seed: number): Schedule => {
   for (let number = 1; number <= orders; number++) {
     const [at, userId, id] = [whole(draw, 0, busy), userOf(), orderId(number)]
     operations.push({ kind: "order", at, userId, id, amount: whole(draw, 1, 60) })
-    if (draw() < 0.35) operations.push({ kind: "cancel", at: at + whole(draw, 1, 1_500), userId, id })
+    if (draw() < 0.35)
+      operations.push({
+        kind: "cancel",
+        at: at + (draw() < 0.5 ? whole(draw, 1, 20) : whole(draw, 20, 1_500)),
+        userId,
+        id,
+      })
     if (draw() < 0.35) operations.push({ kind: "refund", at: at + whole(draw, 50, 3_000), userId, id })
     if (draw() < 0.2) operations.push({ kind: "top up", at: whole(draw, 0, busy), userId, amount: whole(draw, 1, 80) })
   }
@@ -82,5 +88,5 @@ export const drawSchedule = (seed: number): Schedule => {
     }
     return { kind: "mishap", at, instance: instanceOf(), mishap }
   })
-  return { seed, instances, breakKeyOrder: draw() < 0.3, operations, faults }
+  return { seed, instances, breakKeyOrder: draw() < 0.4, operations, faults }
 }

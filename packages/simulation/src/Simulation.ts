@@ -110,7 +110,7 @@ const play = ({ schedule, databases, world, draw, absence, done }: Play) =>
       faults: {
         lostAcknowledgement: 0.05,
         duplicate: 0.1,
-        reorder: 0.1,
+        reorder: schedule.breakKeyOrder ? 0.4 : 0.1,
         delay: "60 millis",
         breakKeyOrder: schedule.breakKeyOrder,
       },

@@ -20,6 +20,8 @@ export interface CampaignOptions {
   readonly orders: number
   /** Told what happens. */
   readonly say: (line: string) => void
+  /** Given what ends all processes, for whoever breaks the campaign off. */
+  readonly onStart?: (stop: () => Promise<void>) => void
 }
 
 /** What a campaign came to. */
@@ -57,6 +59,7 @@ const paymentTimeout = "8 seconds"
 export const runCampaign = async (options: CampaignOptions): Promise<CampaignReport> => {
   const { broker, seed, rounds, say } = options
   const system = await startFaultySystem({ broker, paymentTimeout })
+  options.onStart?.(system.stop)
   const observer = startObserver(system.brokerUrl)
   const book = openBook()
   const poison = new Set<string>()

@@ -32,7 +32,7 @@ const orderOf = ({ value }: ReceivedMessage): { readonly orderId: string; readon
 /** What is wrong with a poisonous message. */
 const poisons: ReadonlyArray<(mark: string) => string> = [
   (mark) => `{"unfinished": "${mark}`,
-  (mark) => JSON.stringify({ specversion: "1.0", id: mark, type: "NobodyKnowsThis", source: "/", data: {} }),
+  (mark) => JSON.stringify({ specversion: "1.0", id: mark, type: "NobodyKnowsThis", source: "/", data: { mark } }),
   (mark) => JSON.stringify({ mark }),
 ]
 

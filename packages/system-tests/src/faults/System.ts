@@ -70,8 +70,16 @@ export const startFaultySystem = async (options: {
     links.push(opened)
     return opened
   }
-  const stop = async () => {
+  let stopped: Promise<void> | undefined
+  const stop = () => {
+    stopped ??= endAll()
+    return stopped
+  }
+  const endAll = async () => {
     for (const opened of links) opened.heal()
+    // Whoever is stopped cannot end in order.
+    for (const server of servers) server.thaw()
+    for (const { process } of instances) process.signal("SIGCONT")
     await Promise.all(instances.map(({ process }) => process.stop()))
     await Promise.all(servers.map((server) => server.stop()))
     for (const opened of links) opened.close()

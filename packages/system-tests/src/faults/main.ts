@@ -69,6 +69,11 @@ const table = (broker: string, report: CampaignReport, seconds: number): string 
     "",
   ].join("\n")
 
+let stop = async (): Promise<void> => undefined
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, () => void stop().finally(() => process.exit(130)))
+}
+
 let violations = 0
 for (const broker of brokers) {
   const start = performance.now()
@@ -78,6 +83,9 @@ for (const broker of brokers) {
     rounds: integer("rounds"),
     faults: integer("faults"),
     orders: integer("orders"),
+    onStart: (end) => {
+      stop = end
+    },
     say: values.quiet
       ? () => undefined
       : (line) => console.error(`${Math.round((performance.now() - start) / 1_000)} s ${line}`),

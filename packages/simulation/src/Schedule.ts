@@ -13,6 +13,8 @@ export type Fault = { readonly at: number } & (
   | { readonly kind: "mishap"; readonly instance: string; readonly mishap: Mishap }
   | { readonly kind: "database away" | "broker away"; readonly instance: string; readonly lasts: number }
   | { readonly kind: "poison"; readonly topic: "requests" | "results"; readonly mark: string }
+  /** Something that was said before is said again, under another id: no inbox knows it. `which` is a place among what was said, 0 to 1. */
+  | { readonly kind: "repeat"; readonly which: number }
 )
 
 /** Everything that is decided beforehand; what follows from it, the seed decides. */
@@ -88,5 +90,8 @@ export const drawSchedule = (seed: number): Schedule => {
     }
     return { kind: "mishap", at, instance: instanceOf(), mishap }
   })
+  for (let repeats = whole(draw, 0, 4); repeats > 0; repeats--) {
+    faults.push({ kind: "repeat", at: whole(draw, 200, disturbed), which: draw() })
+  }
   return { seed, instances, breakKeyOrder: draw() < 0.4, operations, faults }
 }

@@ -2,11 +2,12 @@ import { paymentRequestsTopic, paymentResultsTopic, topics } from "@tandem/contr
 import type { BrokerUnavailable } from "@tandem/messaging/Broker"
 import { Ids } from "@tandem/messaging/Ids"
 import * as MemoryBroker from "@tandem/messaging/MemoryBroker"
+import type { OutgoingMessage, ReceivedMessage } from "@tandem/messaging/Message"
 import { messagingSchema } from "@tandem/messaging/MessagingSchema"
 import { orderSchema } from "@tandem/order-service/sql/migrations/orders"
 import { pushSchema } from "@tandem/order-service/sql/migrations/push"
 import { ledgerSchema, paymentSchema } from "@tandem/payment-service/sql/migrations/payments"
-import { Duration, Effect, Exit, Logger, LogLevel, Random, Schedule as Retry } from "effect"
+import { Duration, Effect, Exit, Logger, LogLevel, Random, Schedule as Retry, Stream } from "effect"
 import { type Databases, isQuiet, violationsOf } from "./Check.js"
 import { SimulatedDatabase } from "./Database.js"
 import { Instance } from "./Instance.js"
@@ -122,6 +123,15 @@ const play = ({ schedule, databases, world, draw, absence, done }: Play) =>
       yield* instance.start
     }
 
+    const said: Array<ReceivedMessage> = []
+    yield* operator.subscribe({ group: "bystander", topics: [paymentRequestsTopic, paymentResultsTopic] }).pipe(
+      Stream.runForEach((batch) => {
+        said.push(...batch.messages)
+        return batch.acknowledge
+      }),
+      Effect.forkScoped,
+    )
+
     const perform = (operation: Operation) =>
       Effect.gen(function* () {
         yield* Effect.sleep(Duration.millis(operation.at))
@@ -132,6 +142,7 @@ const play = ({ schedule, databases, world, draw, absence, done }: Play) =>
         world.note(`${operation.kind} at ${chosen.name}`)
         if (yield* chosen.perform(operation)) done.add(operation)
       })
+    const nextIdOf = idsFrom(world, draw)
     const strike = (fault: Fault) =>
       Effect.gen(function* () {
         yield* Effect.sleep(Duration.millis(fault.at))
@@ -140,6 +151,10 @@ const play = ({ schedule, databases, world, draw, absence, done }: Play) =>
           const topic = fault.topic === "requests" ? paymentRequestsTopic : paymentResultsTopic
           const value = new TextEncoder().encode(fault.mark)
           return yield* untilPublished(operator.publish([{ topic, key: "user-1", value, headers: {} }]))
+        }
+        if (fault.kind === "repeat") {
+          const again = underNewId(said[Math.floor(fault.which * said.length)], nextIdOf())
+          return yield* again === undefined ? Effect.void : untilPublished(operator.publish([again]))
         }
         const gate = instances.find(({ name }) => name === fault.instance)?.gate
         if (fault.kind === "mishap") gate?.arm(fault.mishap)
@@ -159,6 +174,14 @@ const play = ({ schedule, databases, world, draw, absence, done }: Play) =>
     // Copies that are on their way must change nothing.
     yield* Effect.sleep("2 seconds")
   })
+
+/** The same said again; nothing of what is no event. */
+const underNewId = (message: ReceivedMessage | undefined, id: string): OutgoingMessage | undefined => {
+  const text = new TextDecoder().decode(message?.value ?? new Uint8Array())
+  if (message === undefined || message.key === null || !text.startsWith("{")) return undefined
+  const value = new TextEncoder().encode(JSON.stringify({ ...JSON.parse(text), id }))
+  return { topic: message.topic, key: new TextDecoder().decode(message.key), value, headers: message.headers }
+}
 
 const untilPublished = (publish: Effect.Effect<void, BrokerUnavailable | { readonly _tag: "BatchTooLarge" }>) =>
   Effect.orDie(Effect.retry(publish, Retry.spaced("300 millis")))

@@ -184,7 +184,6 @@ const make = Effect.gen(function* () {
       instances.tell(hints)
     })
 
-  let blind = false
   /** The last number that every stream of each of these users has had or waits for. */
   const reached = (userIds: ReadonlyArray<string>) =>
     new Map(
@@ -203,6 +202,7 @@ const make = Effect.gen(function* () {
     }
   }
 
+  let blind = false
   /** Looks at the counters of all connected users, some at a time and spread over a duration, for there may be ten thousand. */
   const heal = (over: Duration.Duration) =>
     Effect.gen(function* () {

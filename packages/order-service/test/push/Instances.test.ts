@@ -14,11 +14,11 @@ const twoHubs = Effect.gen(function* () {
   return [yield* startHub({}, instances), yield* startHub({}, instances)] as const
 })
 
-/** Both instances hear each other: each has a connection that listens. */
+/** How many instances have a connection that listens, whether it has just begun to or was tried since. */
 const connected = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const rows = yield* sql`
-    SELECT 1 FROM pg_stat_activity WHERE application_name = ${applicationName} AND query LIKE 'LISTEN%' AND state = 'idle'`
+    SELECT 1 FROM pg_stat_activity WHERE application_name = ${applicationName} AND query IN ('LISTEN tandem_push', 'SELECT 1') AND state = 'idle'`
   return rows.length
 })
 

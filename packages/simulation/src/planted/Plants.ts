@@ -1,5 +1,5 @@
 /** Who is to notice a fault. */
-export type Detector = "simulation" | "chaos" | "money"
+export type Detector = "simulation" | "chaos"
 
 /** A fault of one place in the product's source. */
 export interface Plant {
@@ -107,7 +107,7 @@ export const plants: ReadonlyArray<Plant> = [
     name: "a batch is acknowledged before its effect",
     file: "messaging/src/Consumer.ts",
     find: "Effect.uninterruptible(Effect.zipRight(once(run, work, { number }), acknowledge))",
-    put: "Effect.uninterruptible(Effect.zipRight(acknowledge, once(run, work, { number })))",
+    put: 'Effect.uninterruptible(Effect.zipRight(acknowledge, Effect.delay(once(run, work, { number }), "1 second")))',
     detector: "chaos",
   },
   {

@@ -4,7 +4,7 @@ import { makeScratch } from "./Scratch.js"
 
 const usage = `npm run planted -- [--only TEXT]
 Plants one fault after the other into a copy of the product, each where a promise rests on it, and runs what must notice it: the
-simulation, the kit's chaos test or the money campaign. Prints a table; one that goes unnoticed fails.
+simulation, or the kit's chaos test. Prints a table; one that goes unnoticed fails.
   --only   those whose name has this text in it`
 
 const { values } = parseArgs({

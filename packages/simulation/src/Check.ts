@@ -1,5 +1,6 @@
 import type { SimulatedDatabase } from "./Database.js"
 import type { Operation, Schedule } from "./Schedule.js"
+import type { Witness } from "./Witness.js"
 
 /** Both databases. */
 export interface Databases {
@@ -35,16 +36,20 @@ export const violationsOf = async (
   { order, payment }: Databases,
   schedule: Schedule,
   done: ReadonlySet<Operation>,
+  witness: Witness,
 ): Promise<ReadonlyArray<string>> => {
   const violations: Array<string> = []
   const fail = (rule: string, rows: ReadonlyArray<unknown>) => {
     if (rows.length > 0) violations.push(`${rule}: ${rows.map((row) => JSON.stringify(row)).join(", ")}`)
   }
   const orders = await order.rows(
-    "SELECT id, user_id, amount, status, reason, version, refund_asked_at FROM orders ORDER BY id",
+    "SELECT id, user_id, amount, status, reason, version, cancel_asked_at, refund_asked_at FROM orders ORDER BY id",
   )
   const payments = new Map(
-    (await payment.rows("SELECT order_id, status, reason FROM payments")).map((row) => [row["order_id"], row]),
+    (await payment.rows("SELECT order_id, user_id, amount, status, reason FROM payments")).map((row) => [
+      row["order_id"],
+      row,
+    ]),
   )
   const known = new Set(orders.map(({ id }) => id))
   fail(
@@ -67,6 +72,22 @@ export const violationsOf = async (
   fail(
     "payments without an order",
     [...payments.keys()].filter((id) => !known.has(id ?? "")),
+  )
+
+  fail(
+    "payments for another user or amount than was ordered",
+    orders.filter((row) => {
+      const decided = payments.get(row["id"] ?? "")
+      return decided !== undefined && (decided["user_id"] !== row["user_id"] || decided["amount"] !== row["amount"])
+    }),
+  )
+  fail(
+    "orders whose version is not the number of their changes",
+    orders.filter((row) => {
+      const asked = Number(row["cancel_asked_at"] !== null) + Number(row["refund_asked_at"] !== null)
+      const ended = row["status"] === "NEW" ? 0 : row["status"] === "REFUNDED" ? 2 : 1
+      return Number(row["version"]) !== 1 + asked + ended
+    }),
   )
 
   const accounts = await payment.rows("SELECT user_id, balance, funded, version FROM accounts")
@@ -129,6 +150,7 @@ export const violationsOf = async (
     await order.rows("SELECT order_id, status FROM notifications GROUP BY order_id, status HAVING count(*) > 1"),
   )
 
+  fail("messages of one user that were sent in another order than they were written in", witness.disorder)
   fail("messages that were never sent", [
     ...(await order.rows("SELECT id, topic, key FROM outbox_events")),
     ...(await payment.rows("SELECT id, topic, key FROM outbox_events")),

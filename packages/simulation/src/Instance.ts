@@ -21,6 +21,7 @@ import type { SimulatedDatabase } from "./Database.js"
 import { Gate } from "./Gate.js"
 import type { Operation } from "./Schedule.js"
 import type { Draw } from "./Seeded.js"
+import type { Witness } from "./Witness.js"
 import type { World } from "./World.js"
 
 /** How long an order may be without an answer, in the simulation. */
@@ -35,6 +36,7 @@ export interface Surroundings {
   readonly databases: { readonly order: SimulatedDatabase; readonly payment: SimulatedDatabase }
   /** How long whoever crashed stays away, in ms. */
   readonly absence: () => number
+  readonly witness: Witness
 }
 
 type Services = SqlClient.SqlClient | Outbox
@@ -109,10 +111,19 @@ export class Instance {
   }
 
   private layer(gate: Gate): Layer.Layer<Services> {
-    const { broker, databases } = this.surroundings
+    const { broker, databases, witness } = this.surroundings
     const guarded = Effect.map(
       broker,
-      (inner): BrokerService => ({ ...inner, publish: (messages) => gate.publish(inner.publish(messages)) }),
+      (inner): BrokerService => ({
+        ...inner,
+        publish: (messages) =>
+          gate.publish(
+            Effect.suspend(() => {
+              witness.published(this.service, messages)
+              return inner.publish(messages)
+            }),
+          ),
+      }),
     )
     const consumers =
       this.service === "order"

@@ -13,6 +13,7 @@ import { SimulatedDatabase } from "./Database.js"
 import { Instance } from "./Instance.js"
 import type { Fault, Operation, Schedule } from "./Schedule.js"
 import { type Draw, seeded, whole } from "./Seeded.js"
+import { Witness } from "./Witness.js"
 import { goingBy, World } from "./World.js"
 
 /** What a schedule came to. */
@@ -63,9 +64,10 @@ const simulateIn = async (world: World, databases: Databases, schedule: Schedule
     return whole(draw, 50, 6_000)
   }
   const done = new Set<Operation>()
+  const witness = new Witness()
   let exit: Exit.Exit<void, unknown> | undefined
   const fiber = Effect.runFork(
-    play({ schedule, databases, world, draw, absence, done }).pipe(
+    play({ schedule, databases, world, draw, absence, done, witness }).pipe(
       Effect.scoped,
       Effect.withClock(world.clock),
       Effect.withRandom(Random.make(schedule.seed)),
@@ -87,7 +89,7 @@ const simulateIn = async (world: World, databases: Databases, schedule: Schedule
   if (exit !== undefined && Exit.isFailure(exit)) stuck = String(exit.cause)
   const { length: orders } = await databases.order.rows("SELECT id FROM orders")
   return {
-    violations: [...(stuck === undefined ? [] : [stuck]), ...(await violationsOf(databases, schedule, done))],
+    violations: [...(stuck === undefined ? [] : [stuck]), ...(await violationsOf(databases, schedule, done, witness))],
     trace: world.trace,
     orders,
     crashes,
@@ -102,9 +104,10 @@ interface Play {
   readonly draw: Draw
   readonly absence: () => number
   readonly done: Set<Operation>
+  readonly witness: Witness
 }
 
-const play = ({ schedule, databases, world, draw, absence, done }: Play) =>
+const play = ({ schedule, databases, world, draw, absence, done, witness }: Play) =>
   Effect.gen(function* () {
     const broker = yield* MemoryBroker.cluster({
       seed: schedule.seed,
@@ -118,7 +121,9 @@ const play = ({ schedule, databases, world, draw, absence, done }: Play) =>
     })
     const operator = yield* broker
     yield* Effect.orDie(operator.ensureTopics(topics))
-    const instances = schedule.instances.map((name) => new Instance(name, { world, draw, broker, databases, absence }))
+    const instances = schedule.instances.map(
+      (name) => new Instance(name, { world, draw, broker, databases, absence, witness }),
+    )
     for (const instance of instances) {
       yield* instance.start
     }

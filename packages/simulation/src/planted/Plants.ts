@@ -97,6 +97,20 @@ export const plants: ReadonlyArray<Plant> = [
     detector: "simulation",
   },
   {
+    name: "the relay turns a batch round",
+    file: "messaging/src/Relay.ts",
+    find: "(broker) => broker.publish(rows)",
+    put: "(broker) => broker.publish([...rows].reverse())",
+    detector: "simulation",
+  },
+  {
+    name: "asking for a refund does not count in the order's version",
+    file: "order-service/src/domain/OrderCommands.ts",
+    find: "version: order.version + 1, refundAsked: true",
+    put: "version: order.version, refundAsked: true",
+    detector: "simulation",
+  },
+  {
     name: "the inbox lets everything through",
     file: "messaging/src/Inbox.ts",
     find: "return new Set(rows.map((row) => row.message_id))",

@@ -20,7 +20,14 @@ export interface RelayOptions {
 
 class LeaseLost extends Data.TaggedError("LeaseLost") {}
 
-type Fault = SqlError.SqlError | BrokerUnavailable | BatchTooLarge
+/** A bug, ours or a driver's. The outbox goes on being published: whoever depends on it is not helped by a relay that has ended. */
+class Unexpected extends Data.TaggedError("Unexpected")<{ readonly cause: unknown }> {
+  override get message(): string {
+    return `an unexpected fault, ${String(this.cause)}`
+  }
+}
+
+type Fault = Unexpected | SqlError.SqlError | BrokerUnavailable | BatchTooLarge
 
 /**
  * Publishes the outbox: reads the lowest live rows, publishes them with every replica's acknowledgement, deletes exactly those.
@@ -45,6 +52,7 @@ export const layer = (options: RelayOptions = {}): Layer.Layer<never, never, Out
       yield* shift.pipe(
         Effect.ensuring(Metric.set(Metrics.relayLeader, 0)),
         Effect.catchTag("LeaseLost", () => Effect.logInfo("another relay took over the outbox")),
+        Effect.catchAllDefect((cause) => new Unexpected({ cause })),
         Effect.tapError((fault) =>
           Effect.zipRight(Metric.increment(Metrics.publishFailures), reportOnce(healthy, fault)),
         ),

@@ -57,6 +57,20 @@ describe("Relay", () => {
     }).pipe(Effect.provide(layer)),
   )
 
+  it.scopedLive("goes on after a fault that nobody foresaw", () =>
+    Effect.gen(function* () {
+      const { script, layer: broker } = yield* scripted
+      yield* Ref.set(
+        script.beforePublish,
+        Effect.zipRight(Ref.set(script.beforePublish, Effect.void), Effect.die("a bug")),
+      )
+      yield* Layer.build(Layer.provide(Relay.layer(), broker))
+      yield* add(message("a", 1))
+      yield* until(empty)
+      expect((yield* Ref.get(script.published)).map(text)).toEqual(["a1"])
+    }).pipe(Effect.provide(layer)),
+  )
+
   it.scopedLive("deletes a row only after the broker has acknowledged it", () =>
     Effect.gen(function* () {
       const { script, layer: broker } = yield* scripted

@@ -59,6 +59,7 @@ export class SimulatedDatabase {
   private readonly turn = Effect.unsafeMakeSemaphore(1)
   private readonly postgres: PGlite
   private readonly clean: string
+  private resets = 0
 
   private constructor(postgres: PGlite, clean: string) {
     this.postgres = postgres
@@ -93,6 +94,8 @@ export class SimulatedDatabase {
   /** As it was when it was opened. */
   async reset(): Promise<void> {
     await this.postgres.exec(`ROLLBACK; ${this.clean}`)
+    // Nothing else checkpoints here, and the log of what was written would grow in memory.
+    if (++this.resets % 100 === 0) await this.postgres.exec("CHECKPOINT")
   }
 
   /** Looks at it, past everything. */

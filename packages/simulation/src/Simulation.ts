@@ -173,11 +173,11 @@ const play = ({ schedule, databases, world, draw, absence, done, witness }: Play
 
     const poison = schedule.faults.filter(({ kind }) => kind === "poison").length
     const deadline = world.elapsed + patience
-    while (world.elapsed < deadline && !(yield* Effect.promise(() => isQuiet(databases, poison)))) {
+    // For a while, for copies that are still on their way are answered, too.
+    for (let quiet = 0; quiet < 4 && world.elapsed < deadline; ) {
       yield* Effect.sleep("500 millis")
+      quiet = (yield* Effect.promise(() => isQuiet(databases, poison))) ? quiet + 1 : 0
     }
-    // Copies that are on their way must change nothing.
-    yield* Effect.sleep("2 seconds")
   })
 
 /** The same said again; nothing of what is no event. */

@@ -18,7 +18,7 @@ const usage = `npm run bench -- [system|kit|settle|http|sockets|push|report] [--
   http    the order service's HTTP side alone: [--runs 3] [--clients 64] [--warm-up 10] [--seconds 20]
   sockets the order service's push side alone: [--runs 3] [--sockets 10000] [--frames 1000 a second] [--warm-up 10] [--seconds 20]
   push    from the POST of an order to the frame that tells its end: [--broker postgres|kafka|both] [--runs 3] [--warm-up 10] [--seconds 20]
-  report  all of them and how cost grows, written to docs/bench: [--runs 5] and the options above; hours with the defaults`
+  report  all of them and how cost grows, written to docs/bench: [--runs 5] [--growth runs of each size, 5] and the options above; hours with the defaults`
 
 const options = {
   broker: { type: "string", default: "both" },
@@ -32,6 +32,7 @@ const options = {
   batches: { type: "string", default: "60" },
   history: { type: "string", default: "0" },
   sockets: { type: "string", default: "10000" },
+  growth: { type: "string" },
   frames: { type: "string", default: "1000" },
   json: { type: "boolean", default: false },
   help: { type: "boolean", default: false },
@@ -160,13 +161,13 @@ const report = async () => {
     parts.push({ title, figures: figures ?? [] })
   }
   console.error(`${new Date().toISOString()} how cost grows`)
-  const options = { runs: integer("runs"), warmUpSeconds: integer("warm-up"), seconds: integer("seconds") }
+  const options = { runs: integer("growth"), warmUpSeconds: integer("warm-up"), seconds: integer("seconds") }
   writeReport(
     {
       machine: machine(),
       versions: versions(),
       conditions: [
-        `medians of ${integer("runs")} runs with the least and the most; ${integer("warm-up")} s of warm-up, ${integer("seconds")} s measured, ${integer("rows")} rows a drain`,
+        `medians of ${integer("runs")} runs (${integer("growth")} where cost grows) with the least and the most; ${integer("warm-up")} s of warm-up, ${integer("seconds")} s measured, ${integer("rows")} rows a drain`,
         `measured from ${from.toISOString()} to ${new Date().toISOString()}`,
       ],
       parts,

@@ -25,8 +25,10 @@ describe.skipIf(schemathesisIsMissing())("both APIs answer whatever comes as the
       const url = service === "order" ? stack.orderUrl : stack.paymentUrl
       const { code, output } = await fuzz(url, time, { PAID_ORDER_ID: paid })
       expect(code, output).toBe(0)
-      const cases = Number(/(\d+) generated/.exec(output)?.[1] ?? 0)
-      expect(cases, output).toBeGreaterThan(100)
+      // How many cases fit into the time is the machine's business; that every operation has some is not.
+      const operations = /Selected: (\d+)\//.exec(output)?.[1]
+      expect(operations, output).toMatch(/^[1-9]/)
+      expect(/Tested: (\d+)/.exec(output)?.[1], output).toBe(operations)
     },
     300_000,
   )

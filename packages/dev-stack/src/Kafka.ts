@@ -187,7 +187,17 @@ export const startKafka = async (options: KafkaOptions): Promise<Kafka> => {
   const last: Array<string> = []
   const child = startChild(
     "java",
-    ["-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", logOption, "-cp", classPath, "kafka.Kafka", config],
+    [
+      "-Xms256m",
+      "-Xmx512m",
+      "-XX:+UseSerialGC",
+      "-XX:TieredStopAtLevel=1",
+      logOption,
+      "-cp",
+      classPath,
+      "kafka.Kafka",
+      config,
+    ],
     {
       cwd: options.directory,
       onLine: (line) => {

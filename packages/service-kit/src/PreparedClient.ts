@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto"
-import { Client } from "pg"
+import { Client, type QueryArrayResult } from "pg"
+import { type Answer, begin, beginning } from "./BeginningQuery.js"
 
 const names = new Map<string, string>()
 
@@ -19,15 +20,52 @@ type Query = (...parameters: ReadonlyArray<unknown>) => unknown
  * anew each time took a fifth of the server's time. The texts of a service are few, for values go in parameters and sets in arrays;
  * past a thousand the names are not remembered here any more. A statement names its columns: one with `*` fails (0A000) on the
  * connections that prepared it once a migration adds a column.
+ *
+ * A BEGIN is answered at once and sent with the statement that follows it (`BeginningQuery`); when COMMIT or ROLLBACK follows, neither is sent.
  */
 export class PreparedClient extends Client {
   constructor(config?: ConstructorParameters<typeof Client>[0]) {
     super(config)
     const query: Query = this.query.bind(this) as Query
-    const prepared: Query = (text, values, callback) =>
-      typeof text === "string" && Array.isArray(values) && values.length > 0
-        ? query({ name: nameOf(text), text, values }, callback)
-        : query(text, values, callback)
+    /** The server has prepared BEGIN. */
+    let known = false
+    let held = false
+
+    // A statement that waits behind a BEGIN which failed must not run by itself: the connection ends before it can.
+    const sendBegin = () =>
+      query(begin, (fault: Error | null) => {
+        known = fault === null
+        if (fault !== null) this.connection.stream.destroy()
+      })
+
+    const prepared: Query = (text, values, callback) => {
+      const named =
+        typeof text === "string" && Array.isArray(values) && values.length > 0
+          ? { name: nameOf(text), text, values }
+          : undefined
+      const answer = typeof callback === "function" ? (callback as Answer) : undefined
+      if (text === begin.text && answer !== undefined) {
+        held = true
+        return answer(null, nothing("BEGIN"))
+      }
+      if (held) {
+        held = false
+        if ((text === "COMMIT" || text === "ROLLBACK") && answer !== undefined) return answer(null, nothing(text))
+        if (known && named !== undefined && answer !== undefined) {
+          return query(
+            beginning(named, (fault, result) => {
+              // It may be that BEGIN is not prepared any more.
+              known = fault === null
+              answer(fault, result)
+            }),
+          )
+        }
+        sendBegin()
+      }
+      return named === undefined ? query(text, values, callback) : query(named, callback)
+    }
     this.query = prepared as typeof this.query
   }
 }
+
+const nothing = (command: string): QueryArrayResult => ({ command, rowCount: null, oid: 0, fields: [], rows: [] })

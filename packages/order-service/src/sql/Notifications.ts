@@ -1,4 +1,4 @@
-import { SqlClient, type SqlError } from "@effect/sql"
+import { SqlClient, type SqlError, type Statement } from "@effect/sql"
 import type { OrderStatusChanged } from "@tandem/contracts/push/OrderStatusChanged"
 import { Context, Effect, Layer } from "effect"
 
@@ -45,6 +45,18 @@ export class Notifications extends Context.Tag("@tandem/order-service/Notificati
     readonly append: (
       notices: ReadonlyArray<Notice>,
     ) => Effect.Effect<ReadonlyArray<OrderStatusChanged>, SqlError.SqlError>
+    /**
+     * `append` together with what the notices tell of: `change` is a statement that writes and answers a row for each row written, and the
+     * notices are written if these are `expected`, or nothing is. One statement, for a round trip costs more than either.
+     */
+    readonly appendWith: (
+      change: Statement.Fragment,
+      expected: number,
+      notices: ReadonlyArray<Notice>,
+    ) => Effect.Effect<
+      { readonly written: number; readonly frames: ReadonlyArray<OrderStatusChanged> },
+      SqlError.SqlError
+    >
     /** What a user was told after a number, in order, `limit` at most. */
     readonly readAfter: (
       userId: string,
@@ -64,7 +76,25 @@ export class Notifications extends Context.Tag("@tandem/order-service/Notificati
     Notifications,
     Effect.map(SqlClient.SqlClient, (sql) =>
       Notifications.of({
-        append: (notices) => (notices.length === 0 ? Effect.succeed([]) : append(sql, notices)),
+        append: (notices) =>
+          notices.length === 0
+            ? Effect.succeed([])
+            : Effect.map(
+                sql<Numbered>`
+                  WITH ${numbering(sql, notices, sql`true`)} SELECT seq FROM numbered ORDER BY position`,
+                (rows) => frames(notices, rows),
+              ),
+        appendWith: (change, expected, notices) =>
+          Effect.map(
+            sql<Numbered & { readonly written: string }>`
+              WITH changed AS (${change}), change AS (SELECT count(*) AS written FROM changed),
+              ${numbering(sql, notices, sql`(SELECT written FROM change) = ${expected}`)}
+              SELECT written, seq FROM change LEFT JOIN numbered ON true ORDER BY position`,
+            (rows) => {
+              const written = Number(rows[0]?.written)
+              return { written, frames: written === expected ? frames(notices, rows) : [] }
+            },
+          ),
         readAfter: (userId, after, limit) =>
           Effect.map(
             sql<Row>`
@@ -95,35 +125,38 @@ export class Notifications extends Context.Tag("@tandem/order-service/Notificati
   )
 }
 
-const append = (sql: SqlClient.SqlClient, notices: ReadonlyArray<Notice>) =>
-  Effect.map(
-    sql<{ seq: string }>`
-      WITH told AS (
-        SELECT * FROM unnest(
-          ${notices.map((notice) => notice.userId)}::text[], ${notices.map((notice) => notice.orderId)}::uuid[],
-          ${notices.map((notice) => notice.amount)}::bigint[], ${notices.map((notice) => notice.status)}::text[],
-          ${notices.map((notice) => notice.reason)}::text[], ${notices.map((notice) => notice.at)}::timestamptz[]
-        ) WITH ORDINALITY AS notice (user_id, order_id, amount, status, reason, at, position)
-      ), counted AS (
-        SELECT user_id, count(*) AS n FROM told GROUP BY user_id
-      ), counter AS (
-        -- In the order of the users, so that two transactions queue up and do not deadlock.
-        INSERT INTO notification_counters (user_id, seq) SELECT user_id, n FROM counted ORDER BY user_id
-        ON CONFLICT (user_id) DO UPDATE SET seq = notification_counters.seq + excluded.seq
-        RETURNING user_id, seq
-      ), numbered AS (
-        SELECT told.*,
-          counter.seq - counted.n + row_number() OVER (PARTITION BY told.user_id ORDER BY told.position) AS seq
-        FROM told JOIN counted USING (user_id) JOIN counter USING (user_id)
-      ), written AS (
-        INSERT INTO notifications (user_id, seq, order_id, amount, status, reason, at)
-        SELECT user_id, seq, order_id, amount, status, reason, at FROM numbered
-      )
-      SELECT seq FROM numbered ORDER BY position`,
-    (rows) =>
-      notices.map((notice, index): OrderStatusChanged => {
-        const row = rows[index]
-        if (row === undefined) throw new Error("a notice was not numbered")
-        return { type: "order-status-changed", seq: Number(row.seq), ...notice }
-      }),
-  )
+interface Numbered {
+  readonly seq: string
+}
+
+/** Writes the notices if `condition` holds, as the parts of a statement's WITH; `numbered` has their numbers, in the order of `position`. */
+const numbering = (sql: SqlClient.SqlClient, notices: ReadonlyArray<Notice>, condition: Statement.Fragment) => sql`
+  told AS (
+    SELECT * FROM unnest(
+      ${notices.map((notice) => notice.userId)}::text[], ${notices.map((notice) => notice.orderId)}::uuid[],
+      ${notices.map((notice) => notice.amount)}::bigint[], ${notices.map((notice) => notice.status)}::text[],
+      ${notices.map((notice) => notice.reason)}::text[], ${notices.map((notice) => notice.at)}::timestamptz[]
+    ) WITH ORDINALITY AS notice (user_id, order_id, amount, status, reason, at, position)
+    WHERE ${condition}
+  ), counted AS (
+    SELECT user_id, count(*) AS n FROM told GROUP BY user_id
+  ), counter AS (
+    -- In the order of the users, so that two transactions queue up and do not deadlock.
+    INSERT INTO notification_counters (user_id, seq) SELECT user_id, n FROM counted ORDER BY user_id
+    ON CONFLICT (user_id) DO UPDATE SET seq = notification_counters.seq + excluded.seq
+    RETURNING user_id, seq
+  ), numbered AS (
+    SELECT told.*,
+      counter.seq - counted.n + row_number() OVER (PARTITION BY told.user_id ORDER BY told.position) AS seq
+    FROM told JOIN counted USING (user_id) JOIN counter USING (user_id)
+  ), written AS (
+    INSERT INTO notifications (user_id, seq, order_id, amount, status, reason, at)
+    SELECT user_id, seq, order_id, amount, status, reason, at FROM numbered
+  )`
+
+const frames = (notices: ReadonlyArray<Notice>, rows: ReadonlyArray<Numbered>): ReadonlyArray<OrderStatusChanged> =>
+  notices.map((notice, index) => {
+    const row = rows[index]
+    if (row === undefined) throw new Error("a notice was not numbered")
+    return { type: "order-status-changed", seq: Number(row.seq), ...notice }
+  })

@@ -25,7 +25,7 @@ export interface Settled {
 }
 
 /**
- * Gives a batch of payment results its effect, inside the caller's transaction: status, history, notifications; three
+ * Gives a batch of payment results its effect, inside the caller's transaction: status, history, notifications; two
  * statements however large the batch. Optimistic: reads without locks and writes under the version that it read. Try again
  * with `lock` after a conflict.
  */
@@ -34,13 +34,18 @@ export const settleResults = (
   options: { readonly lock: boolean },
 ): Effect.Effect<Settled, SqlError.SqlError | VersionConflict, SqlClient.SqlClient | Notifications> =>
   Effect.gen(function* () {
-    const orders = yield* readOrders([...new Set(results.map((result) => result.orderId))], options.lock)
-    const settlement = decide(orders, results)
+    const read = yield* readOrders([...new Set(results.map((result) => result.orderId))], options.lock)
+    const { orders, changes, impossible } = decide(read, results)
+    if (orders.length === 0) return { frames: [], impossible }
     const at = new Date(yield* Clock.currentTimeMillis).toISOString()
-    if (settlement.orders.length > 0) yield* writeOrders(settlement, at)
     const notifications = yield* Notifications
-    const frames = yield* notifications.append(settlement.changes.map((change) => ({ ...change, at })))
-    return { frames, impossible: settlement.impossible }
+    const { written, frames } = yield* notifications.appendWith(
+      writeOrders(yield* SqlClient.SqlClient, orders, at),
+      orders.length,
+      changes.map((change) => ({ ...change, at })),
+    )
+    if (written !== orders.length) return yield* new VersionConflict({ expected: orders.length, written })
+    return { frames, impossible }
   })
 
 const readOrders = (ids: ReadonlyArray<string>, lock: boolean) =>
@@ -55,27 +60,20 @@ const readOrders = (ids: ReadonlyArray<string>, lock: boolean) =>
     return new Map(rows.map((row): [string, OrderState] => [row.id, { ...row, amount: Number(row.amount) }]))
   })
 
-const writeOrders = ({ orders }: Settlement, at: string) =>
-  Effect.gen(function* () {
-    const sql = yield* SqlClient.SqlClient
-    const written = yield* sql`
-      UPDATE orders SET
-        status = changed.status, reason = changed.reason, version = changed.version, updated_at = changed.at,
-        ${OrderHistory.append(sql)}
-      FROM (
-        SELECT id, from_status, from_version, status, reason, version, ${at}::timestamptz AS at
-        FROM unnest(
-          ${orders.map(({ after }) => after.id)}::uuid[],
-          ${orders.map(({ before }) => before.status)}::text[],
-          ${orders.map(({ before }) => before.version)}::integer[],
-          ${orders.map(({ after }) => after.status)}::text[],
-          ${orders.map(({ after }) => after.reason)}::text[],
-          ${orders.map(({ after }) => after.version)}::integer[]
-        ) AS step (id, from_status, from_version, status, reason, version)
-      ) AS changed
-      WHERE orders.id = changed.id AND orders.status = changed.from_status AND orders.version = changed.from_version
-      RETURNING orders.id`
-    if (written.length !== orders.length) {
-      return yield* new VersionConflict({ expected: orders.length, written: written.length })
-    }
-  })
+const writeOrders = (sql: SqlClient.SqlClient, orders: Settlement["orders"], at: string) => sql`
+  UPDATE orders SET
+    status = changed.status, reason = changed.reason, version = changed.version, updated_at = changed.at,
+    ${OrderHistory.append(sql)}
+  FROM (
+    SELECT id, from_status, from_version, status, reason, version, ${at}::timestamptz AS at
+    FROM unnest(
+      ${orders.map(({ after }) => after.id)}::uuid[],
+      ${orders.map(({ before }) => before.status)}::text[],
+      ${orders.map(({ before }) => before.version)}::integer[],
+      ${orders.map(({ after }) => after.status)}::text[],
+      ${orders.map(({ after }) => after.reason)}::text[],
+      ${orders.map(({ after }) => after.version)}::integer[]
+    ) AS step (id, from_status, from_version, status, reason, version)
+  ) AS changed
+  WHERE orders.id = changed.id AND orders.status = changed.from_status AND orders.version = changed.from_version
+  RETURNING orders.id`

@@ -1,6 +1,7 @@
 import { cpus } from "node:os"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
+import { bareFlow } from "./bareFlow/bareFlow.js"
 import { type EndToEndReport, endToEnd } from "./endToEnd.js"
 import { type Figure, markdown } from "./Figures.js"
 import { growth } from "./growth/growth.js"
@@ -10,14 +11,16 @@ import { settle } from "./money/settle.js"
 import { push } from "./push/push.js"
 import { machine, versions, writeReport } from "./report/report.js"
 import { sockets } from "./sockets/sockets.js"
+import { startup } from "./startup.js"
 
-const usage = `npm run bench -- [system|kit|settle|http|sockets|push|report] [--json]
+const usage = `npm run bench -- [system|kit|settle|http|sockets|push|start|report] [--json]
   system  orders created and settled through both services: [--broker postgres|kafka|both] [--clients 64] [--warm-up 10] [--seconds 20]
   kit     outbox, relay, consumer and inbox alone, over Kafka: [--client kafkajs|platformatic|both] [--rows 200000] [--runs 3] [--backlog 1000000]
   settle  the payment service's settle step alone: [--runs 3] [--batches 60] [--history 0]
   http    the order service's HTTP side alone: [--runs 3] [--clients 64] [--warm-up 10] [--seconds 20]
   sockets the order service's push side alone: [--runs 3] [--sockets 10000] [--frames 1000 a second] [--warm-up 10] [--seconds 20]
   push    from the POST of an order to the frame that tells its end: [--broker postgres|kafka|both] [--runs 3] [--warm-up 10] [--seconds 20]
+  start   npm start on what is there, and the memory of the services with nothing to do: [--runs 3]
   report  all of them and how cost grows, written to docs/bench: [--runs 5] [--growth runs of each size, 5] and the options above; hours with the defaults`
 
 const options = {
@@ -61,31 +64,42 @@ const system = async (runs = values.runs === undefined ? 1 : integer("runs")): P
   const figures: Array<Figure> = []
   for (const broker of choice("broker", ["postgres", "kafka"])) {
     const reports: Array<EndToEndReport> = []
+    const bare: Array<number> = []
+    const load = { clients: integer("clients"), warmUpSeconds: integer("warm-up"), seconds: integer("seconds") }
     for (let run = 1; run <= runs; run++) {
-      reports.push(
-        await endToEnd({
-          broker,
-          clients: integer("clients"),
-          warmUpSeconds: integer("warm-up"),
-          seconds: integer("seconds"),
-        }),
+      reports.push(await endToEnd({ broker, ...load }))
+      if (broker === "kafka") bare.push(await bareFlow(load))
+      const beside = bare.length === 0 ? "" : `; the same in bare Node ${Math.round(bare.at(-1) ?? 0)}/s`
+      console.error(
+        `run ${run} over ${broker}: ${Math.round(reports.at(-1)?.settledPerSecond ?? 0)} settled/s${beside}`,
       )
     }
-    figures.push(...systemFigures(reports))
+    figures.push(...systemFigures(reports, bare))
   }
   return figures
 }
 
-const systemFigures = (reports: ReadonlyArray<EndToEndReport>): ReadonlyArray<Figure> => {
+const systemFigures = (reports: ReadonlyArray<EndToEndReport>, bare: ReadonlyArray<number>): ReadonlyArray<Figure> => {
   const name = `over ${reports[0]?.broker}`
   const each = (pick: (report: EndToEndReport) => number) => reports.map(pick)
+  const settled = {
+    name: `orders settled, ${name}`,
+    unit: "orders/s",
+    values: each((report) => report.settledPerSecond),
+  }
   return [
+    ...(bare.length === 0
+      ? []
+      : [
+          {
+            ...settled,
+            yardstick: { name: "the same flow in bare Node", values: bare },
+            target: "≥ 3,000/s, ≥ 0.60",
+          },
+        ]),
     {
-      name: `orders settled, ${name}`,
-      unit: "orders/s",
-      values: each((report) => report.settledPerSecond),
+      ...settled,
       yardstick: { name: "order + outbox inserts alone", values: each((report) => report.yardstickPerSecond) },
-      ...(reports[0]?.broker === "kafka" ? { target: "≥ 3,000/s" } : {}),
     },
     { name: `orders created, ${name}`, unit: "orders/s", values: each((report) => report.createdPerSecond) },
     { name: `POST /orders p50, ${name}`, unit: "ms", values: each((report) => report.p50) },
@@ -138,6 +152,7 @@ const benchmarks: Readonly<Record<string, () => Promise<ReadonlyArray<Figure>>>>
       },
       console.error,
     ),
+  start: () => startup({ runs: integer("runs") }, console.error),
   settle: () =>
     settle({ runs: integer("runs"), batches: integer("batches"), history: integer("history", 0) }, console.error),
 }
@@ -150,6 +165,7 @@ const titles = {
   system: "The whole system",
   push: "From POST to frame",
   sockets: "Open sockets",
+  start: "The start",
 } as const
 
 const report = async () => {

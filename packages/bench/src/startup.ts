@@ -1,0 +1,94 @@
+import { spawn } from "node:child_process"
+import { chmodSync, mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { freePort } from "@tandem/dev-stack/Processes"
+import { repository } from "@tandem/dev-stack/StateDirectory"
+import type { Figure } from "./Figures.js"
+
+/** How long (ms) the services do nothing before their memory is read. */
+const idle = 8_000
+
+/** How long (ms) a start may take. */
+const startTimeout = 120_000
+
+interface Start {
+  readonly seconds: number
+  /** MiB. */
+  readonly memory: { readonly order: number; readonly payment: number }
+}
+
+/** `npm start` as a person runs it, on what it left behind the time before, and the memory of both services while nobody calls. */
+export const startup = async (
+  options: { readonly runs: number },
+  say: (line: string) => void,
+): Promise<ReadonlyArray<Figure>> => {
+  const state = mkdtempSync(join(tmpdir(), "tandem-bench-"))
+  // PostgreSQL's user must be able to enter when we are root.
+  chmodSync(state, 0o755)
+  const starts: Array<Start> = []
+  try {
+    for (let run = 0; run <= options.runs; run++) {
+      const start = await once(state)
+      say(`${run === 0 ? "first start" : `run ${run}`}: ready after ${start.seconds.toFixed(1)} s`)
+      if (run > 0) starts.push(start)
+    }
+  } finally {
+    rmSync(state, { recursive: true, force: true })
+  }
+  const memory = (service: "order" | "payment"): Figure => ({
+    name: `memory of the ${service} service (RSS) after ${idle / 1_000} s with nothing to do`,
+    unit: "MiB",
+    values: starts.map((start) => start.memory[service]),
+    target: "≤ 150 MiB",
+  })
+  return [
+    {
+      name: "`npm start`, not the first one",
+      unit: "s",
+      values: starts.map(({ seconds }) => seconds),
+      target: "≤ 5 s",
+    },
+    memory("order"),
+    memory("payment"),
+  ]
+}
+
+const once = async (state: string): Promise<Start> => {
+  const ports = { order: await freePort(), payment: await freePort() }
+  const parameters = ["--order-port", String(ports.order), "--payment-port", String(ports.payment), "--state", state]
+  const began = performance.now()
+  // A group of its own, all of which hears Ctrl-C, as in a terminal.
+  const child = spawn("npm", ["start", "--", ...parameters], {
+    cwd: repository,
+    stdio: ["ignore", "pipe", "ignore"],
+    detached: true,
+  })
+  const ended = new Promise<void>((resolve) => void child.once("exit", () => resolve()))
+  try {
+    await untilReady(child.stdout, ended)
+    const seconds = (performance.now() - began) / 1_000
+    await new Promise((resolve) => setTimeout(resolve, idle))
+    return { seconds, memory: { order: await resident(ports.order), payment: await resident(ports.payment) } }
+  } finally {
+    if (child.pid !== undefined) process.kill(-child.pid, "SIGINT")
+    await ended
+  }
+}
+
+const untilReady = (output: NodeJS.ReadableStream, ended: Promise<void>) =>
+  new Promise<void>((resolve, reject) => {
+    let said = ""
+    output.on("data", (chunk) => {
+      said += String(chunk)
+      if (said.split("Started App").length > 2) resolve()
+    })
+    void ended.then(() => reject(new Error(`npm start ended:\n${said}`)))
+    setTimeout(() => reject(new Error(`npm start took too long:\n${said}`)), startTimeout).unref()
+  })
+
+/** MiB, as the service itself tells. */
+const resident = async (port: number): Promise<number> => {
+  const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
+  return Number(/^process_resident_memory_bytes(?:\{[^}]*\})? (\S+)/m.exec(metrics)?.[1]) / 2 ** 20
+}

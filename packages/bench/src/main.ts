@@ -1,6 +1,7 @@
 import { cpus } from "node:os"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
+import { exitOnSignals } from "@tandem/dev-stack/ChildProcess"
 import { bareFlow } from "./bareFlow/bareFlow.js"
 import { type EndToEndReport, endToEnd } from "./endToEnd.js"
 import { type Figure, markdown } from "./Figures.js"
@@ -206,6 +207,7 @@ const main = async () => {
   console.log(markdown(figures))
 }
 
+exitOnSignals()
 try {
   await main()
 } catch (error) {

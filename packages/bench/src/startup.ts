@@ -2,6 +2,7 @@ import { spawn } from "node:child_process"
 import { chmodSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { endWithUs } from "@tandem/dev-stack/ChildProcess"
 import { freePort } from "@tandem/dev-stack/Processes"
 import { repository } from "@tandem/dev-stack/StateDirectory"
 import type { Figure } from "./Figures.js"
@@ -64,6 +65,7 @@ const once = async (state: string): Promise<Start> => {
     stdio: ["ignore", "pipe", "ignore"],
     detached: true,
   })
+  endWithUs(child)
   const ended = new Promise<void>((resolve) => void child.once("exit", () => resolve()))
   try {
     await untilReady(child.stdout, ended)

@@ -1,5 +1,21 @@
 import { type ChildProcess, spawn } from "node:child_process"
 
+const ours = new Set<ChildProcess>()
+process.on("exit", () => {
+  for (const child of ours) child.kill("SIGKILL")
+})
+
+/** Whatever way this process exits, the child does not outlive it; only a kill -9 of this one leaves it running. */
+export const endWithUs = (child: ChildProcess): void => {
+  ours.add(child)
+  child.once("exit", () => ours.delete(child))
+}
+
+/** Ctrl-C and SIGTERM end this process at once, and what it started with it: for programs whose data nobody wants afterwards. */
+export const exitOnSignals = (): void => {
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(name, () => process.exit(130))
+}
+
 /**
  * Starts a process in a group of its own, so that a Ctrl-C in the terminal reaches it only through us, and hands over what it
  * says line by line. A program that cannot be started says why in a line, and ends.
@@ -15,6 +31,7 @@ export const startChild = (
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.env === undefined ? {} : { env: options.env }),
   })
+  endWithUs(child)
   for (const stream of [child.stdout, child.stderr]) {
     let rest = ""
     stream?.setEncoding("utf8").on("data", (text: string) => {

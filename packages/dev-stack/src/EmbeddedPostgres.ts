@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { closeSync, existsSync, fstatSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import pg from "pg"
+import { endWithUs } from "./ChildProcess.js"
 import { type PostgresHome, postgresHome } from "./PostgresBinaries.js"
 import { beginAnew, environment, leftBehind, prepareData, privileges, superuser } from "./PostgresData.js"
 import { freePort, identify, isPortFree, Refusal, signal, terminate, waitUntil } from "./Processes.js"
@@ -112,6 +113,7 @@ const launch = async (home: PostgresHome, data: string, log: string, port: numbe
   } finally {
     closeSync(descriptor)
   }
+  endWithUs(child)
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()))
   const { pid } = child
   if (pid === undefined) {

@@ -1,3 +1,4 @@
+import { exitOnSignals } from "@tandem/dev-stack/ChildProcess"
 import { startStack } from "@tandem/dev-stack/Stack"
 import { expectedAnswers, runCampaign } from "./MoneyCampaign.js"
 
@@ -8,6 +9,7 @@ const usage = `The long form of the money test: random commands from 64 clients 
   --kafka          over Kafka instead of the PostgreSQL broker
   --help           this`
 
+exitOnSignals()
 const parameters = process.argv.slice(2)
 
 /** A whole number after an option. */

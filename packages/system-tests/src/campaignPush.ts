@@ -1,3 +1,4 @@
+import { exitOnSignals } from "@tandem/dev-stack/ChildProcess"
 import { startStack } from "@tandem/dev-stack/Stack"
 import { runPushCampaign } from "./PushCampaign.js"
 
@@ -8,6 +9,7 @@ const usage = `The long form of the push test: 200 clients that come and go on t
   --kafka      over Kafka instead of the PostgreSQL broker
   --help       this`
 
+exitOnSignals()
 const parameters = process.argv.slice(2)
 
 /** A whole number after an option. */

@@ -8,10 +8,16 @@ import type { Detector, Plant } from "./Plants.js"
 
 const repository = fileURLToPath(new URL("../../../../", import.meta.url))
 
-/** What a detector runs, below `packages/`; a failure is an exit code of 1. */
-const programs: Readonly<Record<Detector, ReadonlyArray<string>>> = {
-  simulation: ["simulation/dist/main.js", "--schedules", "600", "--brief"],
-  chaos: ["system-tests/dist/chaos/main.js", "--broker", "postgres", "--messages", "12000", "--faults", "30"],
+/**
+ * What a detector runs, below `packages/`, and what it says when it has noticed something. A program that fails in another way, or does not
+ * even start, has noticed nothing.
+ */
+const programs: Readonly<Record<Detector, { readonly run: ReadonlyArray<string>; readonly verdict: RegExp }>> = {
+  simulation: { run: ["simulation/dist/main.js", "--schedules", "600", "--brief"], verdict: /^Seed \d+ violates/m },
+  chaos: {
+    run: ["system-tests/dist/chaos/main.js", "--broker", "postgres", "--messages", "12000", "--faults", "30"],
+    verdict: /^\| (?:effects .*|rows left .*|dead letters) \| [1-9]\d* \|$/m,
+  },
 }
 
 /** No detector takes longer, in ms: a fault that it has not found by then counts as missed. */
@@ -53,10 +59,9 @@ export const makeScratch = (): Scratch => {
       const whole = readFileSync(built)
       writeFileSync(built, compiled(source.replace(plant.find, () => plant.put)))
       try {
-        const { code, ...outcome } = await run(packages, programs[plant.detector])
-        // A program that does not even start ends with 1 as well, and has noticed nothing.
-        const noticed = plant.detector !== "simulation" || /^Seed \d+ violates/m.test(outcome.said)
-        return { ...outcome, found: code === 1 && noticed }
+        const { run: program, verdict } = programs[plant.detector]
+        const { code, ...outcome } = await run(packages, program)
+        return { ...outcome, found: code === 1 && verdict.test(outcome.said) }
       } finally {
         writeFileSync(built, whole)
       }

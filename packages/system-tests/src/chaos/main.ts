@@ -2,6 +2,7 @@ import { chmodSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
+import { exitOnSignals } from "@tandem/dev-stack/ChildProcess"
 import { startPostgres } from "@tandem/dev-stack/EmbeddedPostgres"
 import { startKafka } from "@tandem/dev-stack/Kafka"
 import { jarsDirectory } from "@tandem/dev-stack/StateDirectory"
@@ -70,6 +71,7 @@ const run = async () => {
   }
 }
 
+exitOnSignals()
 try {
   await run()
 } catch (error) {

@@ -24,8 +24,14 @@ const maximumPayload = 7_900
 /** More hints than that wait only when the database is slow: they are dropped, for by then the table is read anyway. */
 const maximumWaiting = 10_000
 
-/** How often the connection is tried, for one whose server has vanished is silent for ever. */
+/** What an instance says only to be heard: that there is somebody who wants to be told. */
+const presence = "here"
+
+/** How often each says so. It also tries the connection, for one whose server has vanished is silent for ever. */
 const liveness = Duration.seconds(5)
+
+/** Of that, so many times without a word from anybody else, and the instance takes itself to be alone. */
+const maximumSilence = 3
 
 /** 100 ms, doubled up to 5 s, jittered, for ever. */
 const untilConnected = Schedule.jittered(
@@ -34,8 +40,8 @@ const untilConnected = Schedule.jittered(
 
 /**
  * How the instances of the service tell each other what they have committed: by NOTIFY, on one connection of each that does nothing else.
- * Not in the transaction that settles, whose commit would wait for everybody else's (docs/performance.md). Hints may be lost; whoever
- * needs what they say reads the table.
+ * Not in the transaction that settles, whose commit would wait for everybody else's (docs/performance.md). One that hears of no others tells
+ * nothing. Hints may be lost; whoever needs what they say reads the table.
  */
 export class Instances extends Context.Tag("@tandem/order-service/Instances")<
   Instances,
@@ -69,6 +75,8 @@ const make = (url: string, applicationName: string): Context.Tag.Service<Instanc
   let connected: Client | undefined
   let waiting: Array<string> = []
   let sending = false
+  /** How often it has said that it is here since it heard from another. */
+  let silence = 0
 
   const send = () => {
     const client = connected
@@ -91,7 +99,7 @@ const make = (url: string, applicationName: string): Context.Tag.Service<Instanc
   }
 
   const tell = (hints: ReadonlyArray<Hint>) => {
-    if (connected === undefined || hints.length === 0) return
+    if (connected === undefined || silence > maximumSilence || hints.length === 0) return
     if (waiting.length + hints.length > maximumWaiting) waiting = []
     for (const { userId, seq, text } of hints) waiting.push(`${userId} ${seq} ${text}`)
     send()
@@ -126,14 +134,22 @@ const make = (url: string, applicationName: string): Context.Tag.Service<Instanc
         const query = (text: string) => Effect.tryPromise({ try: () => client.query(text), catch: deaf })
         client.on("notification", ({ payload = "", processId }) => {
           // PostgreSQL tells everybody, whoever has spoken too.
-          if (processId !== (client as unknown as { readonly processID: number }).processID) hear(payload, listener)
+          if (processId === (client as unknown as { readonly processID: number }).processID) return
+          silence = 0
+          hear(payload, listener)
+        })
+        const sayHere = Effect.suspend(() => {
+          silence++
+          return query(`NOTIFY ${channel}, '${presence}'`)
         })
         const use = Effect.gen(function* () {
           yield* Effect.tryPromise({ try: () => client.connect(), catch: deaf })
           yield* query(`LISTEN ${channel}`)
+          // There may be others until they have had the time to say so.
+          silence = 0
           connected = client
           yield* listener.onReady
-          yield* Effect.schedule(query("SELECT 1"), Schedule.spaced(liveness))
+          yield* Effect.repeat(sayHere, Schedule.spaced(liveness))
         })
         return yield* Effect.raceFirst(ended, use)
       }),

@@ -37,7 +37,7 @@ const expiryInterval = Duration.seconds(1)
 const pingInterval = Duration.seconds(25)
 
 /** Connections are pinged in so many turns, a few at a time, so that nobody's frames wait for thousands of pings. */
-const turns = 250
+const turns = 2_500
 
 /** How long the clients may take to say goodbye when the service ends, in ms. */
 const farewell = 2_000

@@ -36,8 +36,10 @@ const expiryInterval = Duration.seconds(1)
 /** How often a client must show that it is there. */
 const pingInterval = Duration.seconds(25)
 
-/** Connections are pinged in so many turns, a few at a time, so that nobody's frames wait for thousands of pings. */
-const turns = 2_500
+/** Connections are pinged in so many turns, and each turn in so many groups, so that nobody's frames wait for thousands of pings. */
+const turns = 250
+const groupsOfATurn = 10
+const turnInterval = Duration.times(pingInterval, 1 / turns)
 
 /** How long the clients may take to say goodbye when the service ends, in ms. */
 const farewell = 2_000
@@ -223,9 +225,14 @@ const make = Effect.gen(function* () {
     )
 
   let turn = 0
-  const ping = Effect.sync(() => {
+  const ping = Effect.gen(function* () {
     turn = (turn + 1) % turns
-    for (const one of pinged[turn] ?? []) one.ping()
+    const connections = [...(pinged[turn] ?? [])]
+    const groups = Array.chunksOf(connections, Math.ceil(connections.length / groupsOfATurn))
+    for (const [index, group] of groups.entries()) {
+      if (index > 0) yield* Effect.sleep(Duration.times(turnInterval, 1 / groupsOfATurn))
+      for (const one of group) one.ping()
+    }
   })
 
   const expire = Effect.map(Clock.currentTimeMillis, (now) => {
@@ -271,6 +278,6 @@ const make = Effect.gen(function* () {
   yield* instances.listen({ onHint: offer, onReady: heal(Duration.zero) })
   yield* Effect.forkScoped(Effect.repeat(heal(healInterval), Schedule.fixed(healInterval)))
   yield* Effect.forkScoped(Effect.schedule(expire, Schedule.spaced(expiryInterval)))
-  yield* Effect.forkScoped(Effect.schedule(ping, Schedule.spaced(Duration.times(pingInterval, 1 / turns))))
+  yield* Effect.forkScoped(Effect.schedule(ping, Schedule.fixed(turnInterval)))
   return { announce, accept }
 })

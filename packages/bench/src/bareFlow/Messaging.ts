@@ -85,15 +85,14 @@ export const relay = async (pool: pg.Pool, client: InstanceType<typeof Kafka>): 
 }
 
 /**
- * Consumes a topic for ever: what waits of all partitions is one transaction, with an inbox. `work` has the new ones only; the offsets are
- * not stored.
+ * Consumes a topic for ever: what waits of all partitions is one transaction, with an inbox. `work` has the new ones only, and answers what
+ * is to be done after the commit; the offsets are not stored.
  */
 export const consume = async (
   pool: pg.Pool,
   client: InstanceType<typeof Kafka>,
   topic: string,
-  work: (database: pg.PoolClient, events: ReadonlyArray<Event>) => Promise<void>,
-  afterCommit: () => void,
+  work: (database: pg.PoolClient, events: ReadonlyArray<Event>) => Promise<() => void>,
 ): Promise<void> => {
   const consumer = client.consumer({ groupId: `bare-${topic}`, minBytes: 1, maxWaitTimeInMs: 500 })
   const waiting: Array<{ readonly events: ReadonlyArray<Event>; readonly settled: () => void }> = []
@@ -112,7 +111,7 @@ export const consume = async (
         values: [events.map(({ id }) => id)],
       })
       const fresh = new Set(rows.map((row) => row.message_id))
-      await work(
+      const afterCommit = await work(
         database,
         events.filter(({ id }) => fresh.delete(id)),
       )

@@ -16,22 +16,32 @@ import { messagingSchema, orderSchema, paymentSchema } from "./Schema.js"
 const [users, partitions] = [500, 8]
 const topics = { REQUESTS: "bare-requests", RESULTS: "bare-results" }
 
+/** The bare flow, running. */
+export interface BareFlow {
+  readonly orderUrl: string
+  readonly ordersDatabase: string
+  /** A user who can pay, for each number from 0 on; they take turns. */
+  readonly user: (number: number) => string
+  readonly stop: () => Promise<void>
+}
+
 /**
- * Orders settled a second by the same flow without Effect and without what makes it safe: two processes of bare Node with `node:http`, `pg`
- * and kafkajs, shared inserts, outbox, relay, inbox, ledger and notifications on tables without checks; no retries, no leases, no history
- * guards, no offsets stored, no sockets. The yardstick of the whole system.
+ * The same flow without Effect and without what makes it safe: two processes of bare Node with `node:http`, `pg`, `ws` and kafkajs, shared
+ * inserts, outbox, relay, inbox, ledger, notifications and frames on tables without checks; no retries, no leases, no history guards, no
+ * offsets stored, no resuming. The yardstick of the whole system.
  */
-export const bareFlow = async (options: {
-  readonly clients: number
-  readonly warmUpSeconds: number
-  readonly seconds: number
-}): Promise<number> => {
+export const startBareFlow = async (): Promise<BareFlow> => {
   const directory = mkdtempSync(join(tmpdir(), "tandem-bench-"))
   // PostgreSQL's user must be able to enter when we are root.
   chmodSync(directory, 0o755)
   const postgres = await startPostgres({ directory: join(directory, "postgres"), fresh: true })
   const kafka = await startKafka({ directory: join(directory, "kafka"), jars: jarsDirectory })
   const services: Array<Service> = []
+  const stop = async () => {
+    await Promise.all(services.map((service) => service.stop()))
+    await Promise.all([postgres.stop(), kafka.stop()])
+    rmSync(directory, { recursive: true, force: true })
+  }
   try {
     const urls = { order: await postgres.ensureDatabase("orders"), payment: await postgres.ensureDatabase("payments") }
     await run(urls.order, orderSchema + messagingSchema)
@@ -57,11 +67,28 @@ export const bareFlow = async (options: {
       return started.url
     }
     await start("payment", "barePayment")
-    return await measure(await start("order", "bareOrder"), urls.order, options)
+    const orderUrl = await start("order", "bareOrder")
+    return { orderUrl, ordersDatabase: urls.order, user: (number) => `bench-${number % users}`, stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+/** How wide and how long. */
+interface Load {
+  readonly clients: number
+  readonly warmUpSeconds: number
+  readonly seconds: number
+}
+
+/** Orders that the bare flow settles a second. */
+export const bareFlow = async (load: Load): Promise<number> => {
+  const flow = await startBareFlow()
+  try {
+    return await measure(flow, load)
   } finally {
-    await Promise.all(services.map((service) => service.stop()))
-    await Promise.all([postgres.stop(), kafka.stop()])
-    rmSync(directory, { recursive: true, force: true })
+    await flow.stop()
   }
 }
 
@@ -85,18 +112,14 @@ const createTopics = async (brokers: string) => {
   await admin.disconnect()
 }
 
-const measure = async (
-  url: string,
-  databaseUrl: string,
-  { clients, warmUpSeconds, seconds }: Parameters<typeof bareFlow>[0],
-) => {
-  const pool = new Pool(url, { connections: clients, pipelining: 1 })
+const measure = async ({ orderUrl, ordersDatabase, user }: BareFlow, { clients, warmUpSeconds, seconds }: Load) => {
+  const pool = new Pool(orderUrl, { connections: clients, pipelining: 1 })
   const settled = async () => {
-    const { rows } = await run(databaseUrl, "SELECT count(*) AS n FROM orders WHERE status <> 'NEW'")
+    const { rows } = await run(ordersDatabase, "SELECT count(*) AS n FROM orders WHERE status <> 'NEW'")
     return Number(rows[0]?.n)
   }
   const operation = async (client: number, sequence: number) => {
-    const path = `/orders?userId=bench-${(client * 7 + sequence) % users}&amount=1`
+    const path = `/orders?userId=${user(client * 7 + sequence)}&amount=1`
     const { statusCode, body } = await pool.request({ method: "POST", path })
     await body.dump()
     if (statusCode !== 201) throw new Error(`${path}: ${statusCode}`)

@@ -1,25 +1,23 @@
 import { createServer } from "node:http"
 import pg from "pg"
+import { type WebSocket, WebSocketServer } from "ws"
 import { consume, event, kafka, orderId, relay } from "./Messaging.js"
 
 const { DATABASE_URL, KAFKA, REQUESTS = "", RESULTS = "", PORT } = process.env
 const pool = new pg.Pool({ connectionString: DATABASE_URL, max: 6 })
 const client = kafka(KAFKA ?? "")
 const signal = await relay(pool, client)
+const sockets = new Map<string, WebSocket>()
 
-await consume(
-  pool,
-  client,
-  RESULTS,
-  async (database, events) => {
-    await database.query({
-      name: "settle",
-      text: "UPDATE orders SET status = 'FINISHED', version = 2, settled_at = now() WHERE id = ANY($1::uuid[]) AND version = 1",
-      values: [events.map(({ data }) => data.orderId)],
-    })
-    await database.query({
-      name: "notify",
-      text: `
+await consume(pool, client, RESULTS, async (database, events) => {
+  await database.query({
+    name: "settle",
+    text: "UPDATE orders SET status = 'FINISHED', version = 2, settled_at = now() WHERE id = ANY($1::uuid[]) AND version = 1",
+    values: [events.map(({ data }) => data.orderId)],
+  })
+  const { rows } = await database.query<{ readonly user_id: string; readonly seq: string }>({
+    name: "notify",
+    text: `
         WITH told AS (
           SELECT * FROM unnest($1::text[], $2::uuid[], $3::bigint[])
           WITH ORDINALITY AS notice (user_id, order_id, amount, position)
@@ -30,16 +28,20 @@ await consume(
         )
         INSERT INTO notifications (user_id, seq, order_id, amount, status, at)
         SELECT user_id, seq - n + row_number() OVER (PARTITION BY user_id ORDER BY position), order_id, amount, 'FINISHED', now()
-        FROM told JOIN counted USING (user_id) JOIN counter USING (user_id)`,
-      values: [
-        events.map(({ data }) => data.userId),
-        events.map(({ data }) => data.orderId),
-        events.map(({ data }) => data.amount),
-      ],
-    })
-  },
-  () => undefined,
-)
+        FROM told JOIN counted USING (user_id) JOIN counter USING (user_id)
+        RETURNING user_id, seq, order_id AS "orderId", amount, status, at`,
+    values: [
+      events.map(({ data }) => data.userId),
+      events.map(({ data }) => data.orderId),
+      events.map(({ data }) => data.amount),
+    ],
+  })
+  return () => {
+    for (const row of rows) {
+      sockets.get(row.user_id)?.send(JSON.stringify({ type: "order-status-changed", ...row, seq: Number(row.seq) }))
+    }
+  }
+})
 
 interface Waiting {
   readonly id: string
@@ -78,7 +80,7 @@ const flush = async () => {
   if (waiting.length > 0) void flush()
 }
 
-createServer((request, response) => {
+const server = createServer((request, response) => {
   const query = new URLSearchParams(request.url?.slice(request.url.indexOf("?")))
   const [id, userId, amount] = [orderId(), query.get("userId") ?? "", Number(query.get("amount"))]
   const answer = () => {
@@ -87,4 +89,10 @@ createServer((request, response) => {
   }
   waiting.push({ id, userId, amount, answer })
   if (inFlight < 2) void flush()
-}).listen(Number(PORT), "127.0.0.1", () => console.log("Started App"))
+})
+new WebSocketServer({ server, path: "/ws" }).on("connection", (socket, request) => {
+  const userId = new URLSearchParams(request.url?.slice(request.url.indexOf("?"))).get("userId") ?? ""
+  sockets.set(userId, socket)
+  socket.send(JSON.stringify({ type: "welcome", userId, seq: 0, recovered: true }))
+})
+server.listen(Number(PORT), "127.0.0.1", () => console.log("Started App"))

@@ -1,38 +1,50 @@
 import type { Frame } from "@tandem/contracts/push/Frame"
-import type { Stack } from "@tandem/dev-stack/Stack"
 import { Pool } from "undici"
 import { WebSocket } from "ws"
 import { openLoop } from "./openLoop.js"
 
-/** How many and how long. */
+/** Where orders are posted, and by whom. */
 export interface PostToFrameOptions {
-  /** A socket each. */
-  readonly users: number
+  /** The order side's address: `POST /orders`, and frames at `/ws`. */
+  readonly orderUrl: string
+  /** Who can pay; a socket each. */
+  readonly users: ReadonlyArray<string>
   readonly perSecond: number
   readonly seconds: number
+}
+
+/** Accounts with enough money at a payment service, under names that nobody had before. */
+export const openAccounts = async (paymentUrl: string, users: number): Promise<ReadonlyArray<string>> => {
+  const run = Date.now().toString(36)
+  const names = Array.from({ length: users }, (_, user) => `push-${run}-${user}`)
+  const payments = new Pool(paymentUrl, { connections: 8, pipelining: 1 })
+  try {
+    await Promise.all(names.map((userId) => post(payments, `/accounts?userId=${userId}&amount=1000000`)))
+  } finally {
+    await payments.close()
+  }
+  return names
+}
+
+const post = async (pool: Pool, path: string) => {
+  const response = await pool.request({ method: "POST", path })
+  const body = await response.body.text()
+  if (response.statusCode !== 201) throw new Error(`POST ${path} was answered with ${response.statusCode}: ${body}`)
+  return JSON.parse(body) as { readonly id: string }
 }
 
 /**
  * Latencies in ms, sorted: from the moment at which an order is posted to the frame that says how it ended, at a fixed rate of orders that
  * come whether or not the last ones are through. Fails when a frame does not come.
  */
-export const postToFrame = async (stack: Stack, options: PostToFrameOptions): Promise<Float64Array> => {
-  const { users, perSecond, seconds } = options
-  const run = Date.now().toString(36)
-  const name = (user: number) => `push-${run}-${user % users}`
-  const orders = new Pool(stack.orderUrl, { connections: 16, pipelining: 1 })
-  const payments = new Pool(stack.paymentUrl, { connections: 8, pipelining: 1 })
+export const postToFrame = async (options: PostToFrameOptions): Promise<Float64Array> => {
+  const { orderUrl, users, perSecond, seconds } = options
+  const orders = new Pool(orderUrl, { connections: 16, pipelining: 1 })
   const told = new Map<string, number>()
   const sockets: Array<WebSocket> = []
-  const post = async (pool: Pool, path: string) => {
-    const response = await pool.request({ method: "POST", path })
-    const body = await response.body.text()
-    if (response.statusCode !== 201) throw new Error(`POST ${path} was answered with ${response.statusCode}: ${body}`)
-    return JSON.parse(body) as { readonly id: string }
-  }
   const listen = (userId: string) =>
     new Promise<void>((resolve, reject) => {
-      const socket = new WebSocket(`${stack.orderUrl.replace("http", "ws")}/ws?userId=${userId}`)
+      const socket = new WebSocket(`${orderUrl.replace("http", "ws")}/ws?userId=${userId}`)
       sockets.push(socket)
       socket.on("error", reject)
       socket.on("message", (text) => {
@@ -42,13 +54,11 @@ export const postToFrame = async (stack: Stack, options: PostToFrameOptions): Pr
       })
     })
   try {
-    const everybody = Array.from({ length: users }, (_, user) => name(user))
-    for (const userId of everybody) await post(payments, `/accounts?userId=${userId}&amount=1000000`)
-    await Promise.all(everybody.map(listen))
+    await Promise.all(users.map(listen))
     const posted = new Map<string, number>()
     await openLoop(perSecond, seconds, async (sequence) => {
       const start = performance.now()
-      const { id } = await post(orders, `/orders?userId=${name(sequence)}&amount=1`)
+      const { id } = await post(orders, `/orders?userId=${users[sequence % users.length]}&amount=1`)
       posted.set(id, start)
     })
     const deadline = performance.now() + 30_000
@@ -60,6 +70,5 @@ export const postToFrame = async (stack: Stack, options: PostToFrameOptions): Pr
   } finally {
     for (const socket of sockets) socket.terminate()
     await orders.close()
-    await payments.close()
   }
 }

@@ -1,5 +1,5 @@
-import type { SqlError } from "@effect/sql"
-import { Cause, Chunk, Data, Effect, Either, Layer, Ref, Stream } from "effect"
+import { SqlClient, type SqlError } from "@effect/sql"
+import { Cause, Chunk, Data, Effect, Either, Layer, Option, Ref, Stream } from "effect"
 import { isNonEmptyReadonlyArray, type NonEmptyReadonlyArray } from "effect/Array"
 import { Broker, type BrokerUnavailable, type PartitionBatch } from "./Broker.js"
 import * as DeadLetters from "./DeadLetters.js"
@@ -11,7 +11,7 @@ import { replayMarked } from "./internal/Replay.js"
 import * as Tracing from "./internal/Tracing.js"
 import type { ReceivedMessage } from "./Message.js"
 import * as RetrySchedules from "./RetrySchedules.js"
-import { transaction } from "./Transaction.js"
+import { guardDefects, transaction } from "./Transaction.js"
 
 export type { Attempt, Handled, Handling, Incoming, Rejection } from "./Handling.js"
 export { handled } from "./Handling.js"
@@ -169,8 +169,32 @@ const read = <A, E, R>(options: ConsumerOptions<A, E, R>, messages: ReadonlyArra
   return { incoming, unreadable }
 }
 
-/** One transaction: inbox, handler, dead letters. Answers what to do after the commit. */
-const once = <A, E, R>({ options, metrics }: Run<A, E, R>, { incoming, unreadable }: Work<A>, attempt: Attempt) =>
+/** The first time in one statement, if there is such a way; otherwise in a transaction. Then what comes after the commit. */
+const once = <A, E, R>(run: Run<A, E, R>, work: Work<A>, attempt: Attempt) =>
+  attempt.number > 0 || work.unreadable.length > 0
+    ? inTransaction(run, work, attempt)
+    : Effect.flatMap(
+        inOneStatement(run, work),
+        Option.getOrElse(() => inTransaction(run, work, attempt)),
+      )
+
+const inOneStatement = <A, E, R>({ options, metrics }: Run<A, E, R>, { incoming }: Work<A>) =>
+  Effect.gen(function* () {
+    const messages = firstOfEach(incoming)
+    if (options.inOneStatement === undefined || !isNonEmptyReadonlyArray(messages)) return Option.none()
+    const ids = messages.map((message) => message.id)
+    const inbox = Inbox.entry(yield* SqlClient.SqlClient, options.name, ids)
+    const done = yield* guardDefects(options.inOneStatement(messages, inbox))
+    const counted = metrics.committed({ duplicates: incoming.length - messages.length, dead: 0 })
+    return Option.map(done, (afterCommit) => Effect.zipRight(counted, afterCommit))
+  })
+
+/** Inbox, handler, dead letters. */
+const inTransaction = <A, E, R>(
+  { options, metrics }: Run<A, E, R>,
+  { incoming, unreadable }: Work<A>,
+  attempt: Attempt,
+) =>
   Effect.flatten(
     transaction(
       Effect.gen(function* () {

@@ -1,6 +1,7 @@
-import { Effect, type Either } from "effect"
+import { Effect, type Either, type Option } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import type { Decoded, UnreadableMessage } from "./CloudEvents.js"
+import type { Entry } from "./Inbox.js"
 import type { ReceivedMessage } from "./Message.js"
 
 /** A message that the inbox had not seen, as the handler gets it. */
@@ -42,4 +43,14 @@ export interface Handling<A, E, R> {
    * Must be idempotent by its business key as well: inbox entries are not kept for ever.
    */
   readonly handler: (messages: NonEmptyReadonlyArray<Incoming<A>>, attempt: Attempt) => Effect.Effect<Handled<A>, E, R>
+  /**
+   * The usual case in two round trips instead of four; `handler` does whatever this leaves to it. Tried first, on messages that are new as far
+   * as is known, and outside of a transaction: reads what it needs, then gives all of the messages their effect by a single statement with
+   * `inbox.cte` in its WITH and `inbox.confirm` among its columns. Answers what to do after the commit; none when it has written nothing.
+   * When it fails, nothing was written, or all of it: the messages go to `handler`, which sees those that the inbox has not.
+   */
+  readonly inOneStatement?: (
+    messages: NonEmptyReadonlyArray<Incoming<A>>,
+    inbox: Entry,
+  ) => Effect.Effect<Option.Option<Effect.Effect<void>>, E, R>
 }

@@ -95,6 +95,16 @@ const inboxByAge = Effect.flatMap(
   (sql) => sql`CREATE INDEX inbox_events_by_age ON inbox_events (received_at)`,
 )
 
+// A statement that has gone wrong cannot take itself back, but by failing: like a lost race for a row, it is tried again.
+const conflict = Effect.flatMap(
+  SqlClient.SqlClient,
+  (sql) => sql`
+    CREATE FUNCTION messaging_conflict(what text) RETURNS boolean LANGUAGE plpgsql AS $$
+    BEGIN
+      RAISE EXCEPTION 'changed meanwhile: %', what USING ERRCODE = 'serialization_failure', CONSTRAINT = what;
+    END $$`,
+)
+
 /** The kit's tables: `outbox_events`, `relay_leases`, `inbox_events`, `dead_letters`, `dead_letter_actions`. Hand it to `migrate` before your own. */
 export const messagingSchema: MigrationNamespace = {
   table: "messaging_migrations",
@@ -103,5 +113,6 @@ export const messagingSchema: MigrationNamespace = {
     "0002_inbox": inbox,
     "0003_dead_letter_life": deadLetterLife,
     "0004_inbox_by_age": inboxByAge,
+    "0005_conflict": conflict,
   },
 }

@@ -1,10 +1,12 @@
 import { paymentResultsTopic } from "@tandem/contracts/messages/Topics"
+import type { OrderStatusChanged } from "@tandem/contracts/push/OrderStatusChanged"
 import * as Consumer from "@tandem/messaging/Consumer"
+import { conflictOf } from "@tandem/messaging/Inbox"
 import { HealthChecks } from "@tandem/service-kit/Health"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Option } from "effect"
 import { map } from "effect/Array"
 import { PushHub } from "../push/PushHub.js"
-import { settleResults } from "../sql/SettleResults.js"
+import { settleInOneStatement, settleResults } from "../sql/SettleResults.js"
 import { paymentResults } from "./OrderMessages.js"
 import { countConflicts, countSettled } from "./OrderMetrics.js"
 
@@ -13,6 +15,8 @@ export const PaymentResultsConsumer = Layer.scopedDiscard(
   Effect.gen(function* () {
     const hub = yield* PushHub
     const health = yield* HealthChecks
+    const afterCommit = (frames: ReadonlyArray<OrderStatusChanged>) =>
+      Effect.zipRight(countSettled(frames), hub.announce(frames))
     const consumer = yield* Consumer.make({
       name: "order-service",
       topics: [paymentResultsTopic],
@@ -28,8 +32,18 @@ export const PaymentResultsConsumer = Layer.scopedDiscard(
               const message = messages[index]
               return message === undefined ? [] : [{ message, reason }]
             }),
-            afterCommit: Effect.zipRight(countSettled(frames), hub.announce(frames)),
+            afterCommit: afterCommit(frames),
           }),
+        ),
+      inOneStatement: (messages, inbox) =>
+        settleInOneStatement(
+          map(messages, (message) => message.payload),
+          inbox,
+        ).pipe(
+          Effect.tapError((fault) =>
+            fault._tag === "SqlError" && conflictOf(fault) === "orders" ? countConflicts(1) : Effect.void,
+          ),
+          Effect.map(Option.map(afterCommit)),
         ),
     })
     yield* health.register("payment-results consumer", consumer.check)

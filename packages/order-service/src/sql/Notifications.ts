@@ -1,5 +1,6 @@
 import { SqlClient, type SqlError, type Statement } from "@effect/sql"
 import type { OrderStatusChanged } from "@tandem/contracts/push/OrderStatusChanged"
+import type { Entry } from "@tandem/messaging/Inbox"
 import { Context, Effect, Layer } from "effect"
 
 /** Something to tell a user, without its number yet; `at` is RFC 3339, UTC. */
@@ -47,12 +48,14 @@ export class Notifications extends Context.Tag("@tandem/order-service/Notificati
     ) => Effect.Effect<ReadonlyArray<OrderStatusChanged>, SqlError.SqlError>
     /**
      * `append` together with what the notices tell of: `change` is a statement that writes and answers a row for each row written, and the
-     * notices are written if these are `expected`, or nothing is. One statement, for a round trip costs more than either.
+     * notices are written if these are `expected`, or nothing is. One statement, for a round trip costs more than either. With `inbox` it is
+     * a transaction by itself: it enters the messages, too, and fails where not all of that could be done.
      */
     readonly appendWith: (
       change: Statement.Fragment,
       expected: number,
       notices: ReadonlyArray<Notice>,
+      inbox?: Entry,
     ) => Effect.Effect<
       { readonly written: number; readonly frames: ReadonlyArray<OrderStatusChanged> },
       SqlError.SqlError
@@ -84,12 +87,15 @@ export class Notifications extends Context.Tag("@tandem/order-service/Notificati
                   WITH ${numbering(sql, notices, sql`true`)} SELECT seq FROM numbered ORDER BY position`,
                 (rows) => frames(notices, rows),
               ),
-        appendWith: (change, expected, notices) =>
+        appendWith: (change, expected, notices, inbox) =>
           Effect.map(
             sql<Numbered & { readonly written: string }>`
-              WITH changed AS (${change}), change AS (SELECT count(*) AS written FROM changed),
+              WITH ${inbox === undefined ? sql`` : sql`${inbox.cte},`}
+              changed AS (${change}), change AS (SELECT count(*) AS written FROM changed),
               ${numbering(sql, notices, sql`(SELECT written FROM change) = ${expected}`)}
-              SELECT written, seq FROM change LEFT JOIN numbered ON true ORDER BY position`,
+              SELECT written, seq
+                ${inbox === undefined ? sql`` : sql`, ${inbox.confirm("orders", sql`written = ${expected}`)} AS confirmed`}
+              FROM change LEFT JOIN numbered ON true ORDER BY position`,
             (rows) => {
               const written = Number(rows[0]?.written)
               return { written, frames: written === expected ? frames(notices, rows) : [] }

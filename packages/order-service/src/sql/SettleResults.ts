@@ -1,7 +1,8 @@
-import { SqlClient, type SqlError } from "@effect/sql"
+import { SqlClient, type SqlError, type Statement } from "@effect/sql"
 import type { PaymentResult } from "@tandem/contracts/messages/Topics"
 import type { OrderStatusChanged } from "@tandem/contracts/push/OrderStatusChanged"
-import { Clock, Data, Effect } from "effect"
+import type { Entry } from "@tandem/messaging/Inbox"
+import { Clock, Data, Effect, Option } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import type { OrderState } from "../domain/OrderSaga.js"
 import { settleResults as decide, type Impossible, type Settlement } from "../domain/SettleResults.js"
@@ -34,22 +35,48 @@ export const settleResults = (
   options: { readonly lock: boolean },
 ): Effect.Effect<Settled, SqlError.SqlError | VersionConflict, SqlClient.SqlClient | Notifications> =>
   Effect.gen(function* () {
-    const read = yield* readOrders([...new Set(results.map((result) => result.orderId))], options.lock)
-    const { orders, changes, impossible } = decide(read, results)
-    if (orders.length === 0) return { frames: [], impossible }
+    const settlement = decide(yield* readOrders(results, options.lock), results)
+    if (settlement.orders.length === 0) return { frames: [], impossible: settlement.impossible }
+    return { frames: yield* write(settlement), impossible: settlement.impossible }
+  })
+
+/**
+ * The same by itself and without a transaction: one statement reads, and one writes with everything else the entries of the inbox. Answers the
+ * frames; none when that is not enough: a result is impossible, or none changes an order. A conflict writes nothing, and is the
+ * statement's own failure.
+ */
+export const settleInOneStatement = (
+  results: NonEmptyReadonlyArray<PaymentResult>,
+  inbox: Entry,
+): Effect.Effect<
+  Option.Option<ReadonlyArray<OrderStatusChanged>>,
+  SqlError.SqlError | VersionConflict,
+  SqlClient.SqlClient | Notifications
+> =>
+  Effect.gen(function* () {
+    const settlement = decide(yield* readOrders(results, false), results)
+    if (settlement.orders.length === 0 || settlement.impossible.length > 0) return Option.none()
+    return Option.some(yield* write(settlement, inbox))
+  })
+
+const write = ({ orders, changes }: Settlement, inbox?: Entry) =>
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
     const at = new Date(yield* Clock.currentTimeMillis).toISOString()
     const notifications = yield* Notifications
     const { written, frames } = yield* notifications.appendWith(
-      writeOrders(yield* SqlClient.SqlClient, orders, at),
+      writeOrders(sql, orders, at, inbox?.allNew ?? sql`true`),
       orders.length,
       changes.map((change) => ({ ...change, at })),
+      inbox,
     )
     if (written !== orders.length) return yield* new VersionConflict({ expected: orders.length, written })
-    return { frames, impossible }
+    return frames
   })
 
-const readOrders = (ids: ReadonlyArray<string>, lock: boolean) =>
+const readOrders = (results: ReadonlyArray<PaymentResult>, lock: boolean) =>
   Effect.gen(function* () {
+    const ids = [...new Set(results.map((result) => result.orderId))]
     const sql = yield* SqlClient.SqlClient
     const rows = yield* sql<Omit<OrderState, "amount"> & { readonly amount: string }>`
       SELECT id, user_id AS "userId", amount, status, reason, version,
@@ -60,7 +87,12 @@ const readOrders = (ids: ReadonlyArray<string>, lock: boolean) =>
     return new Map(rows.map((row): [string, OrderState] => [row.id, { ...row, amount: Number(row.amount) }]))
   })
 
-const writeOrders = (sql: SqlClient.SqlClient, orders: Settlement["orders"], at: string) => sql`
+const writeOrders = (
+  sql: SqlClient.SqlClient,
+  orders: Settlement["orders"],
+  at: string,
+  condition: Statement.Fragment,
+) => sql`
   UPDATE orders SET
     status = changed.status, reason = changed.reason, version = changed.version, updated_at = changed.at,
     ${OrderHistory.append(sql)}
@@ -76,4 +108,5 @@ const writeOrders = (sql: SqlClient.SqlClient, orders: Settlement["orders"], at:
     ) AS step (id, from_status, from_version, status, reason, version)
   ) AS changed
   WHERE orders.id = changed.id AND orders.status = changed.from_status AND orders.version = changed.from_version
+    AND ${condition}
   RETURNING orders.id`

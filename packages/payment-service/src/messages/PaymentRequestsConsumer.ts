@@ -2,10 +2,11 @@ import { paymentRequestsTopic } from "@tandem/contracts/messages/Topics"
 import * as Consumer from "@tandem/messaging/Consumer"
 import { Outbox } from "@tandem/messaging/Outbox"
 import { HealthChecks } from "@tandem/service-kit/Health"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Option } from "effect"
 import { map } from "effect/Array"
+import type { Settlement } from "../domain/Settlement.js"
 import * as SettlementMetrics from "../sql/SettlementMetrics.js"
-import { settlePayments } from "../sql/SettlePayments.js"
+import { settleInOneStatement, settlePayments } from "../sql/SettlePayments.js"
 import { encode, paymentRequests } from "./PaymentMessages.js"
 
 /** Step 3 of the flow: requests are settled and answered in one transaction; the relay is told after the commit. */
@@ -13,6 +14,8 @@ export const PaymentRequestsConsumer = Layer.scopedDiscard(
   Effect.gen(function* () {
     const outbox = yield* Outbox
     const health = yield* HealthChecks
+    const afterCommit = (settlement: Settlement) =>
+      Effect.zipRight(outbox.signal, SettlementMetrics.decided(settlement))
     const consumer = yield* Consumer.make({
       name: "payment-service",
       topics: [paymentRequestsTopic],
@@ -26,9 +29,18 @@ export const PaymentRequestsConsumer = Layer.scopedDiscard(
               const message = messages[index]
               return message === undefined ? [] : [{ message, reason }]
             }),
-            afterCommit: Effect.zipRight(outbox.signal, SettlementMetrics.decided(settlement)),
+            afterCommit: afterCommit(settlement),
           }
         }),
+      inOneStatement: (messages, inbox) =>
+        Effect.map(
+          settleInOneStatement(
+            map(messages, (message) => message.payload),
+            inbox,
+            encode,
+          ),
+          Option.map(afterCommit),
+        ),
     })
     yield* health.register("payment-requests consumer", consumer.check)
   }),

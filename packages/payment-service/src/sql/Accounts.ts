@@ -62,16 +62,22 @@ export const lockAccounts = (
   })
 
 /**
- * Two pieces of a WITH. `unmoved`: the accounts that are still at the versions under which they were read, locked in the order of the
- * users. `account`: their new balances, when all of them are there; else nothing is written. `at` is RFC 3339, UTC.
+ * Two pieces of a WITH. `unmoved`: the accounts that are still at the versions under which they were read, if `condition` holds, locked in
+ * the order of the users. `account`: their new balances, when all of them are there; else nothing is written. `at` is RFC 3339, UTC.
  */
-export const move = (sql: SqlClient.SqlClient, { accounts }: Settlement, at: string): Statement.Fragment => sql`
+export const move = (
+  sql: SqlClient.SqlClient,
+  { accounts }: Settlement,
+  at: string,
+  condition: Statement.Fragment,
+): Statement.Fragment => sql`
   unmoved AS (
     SELECT accounts.user_id
     FROM unnest(
       ${accounts.map(({ before }) => before.userId)}::text[], ${accounts.map(({ before }) => before.version)}::bigint[]
     ) AS expected (user_id, version)
     JOIN accounts ON accounts.user_id = expected.user_id AND accounts.version = expected.version
+    WHERE ${condition}
     ORDER BY accounts.user_id FOR NO KEY UPDATE OF accounts
   ),
   account AS (

@@ -1,9 +1,10 @@
 import { SqlClient, type SqlError } from "@effect/sql"
 import type { PaymentRequest, PaymentResult } from "@tandem/contracts/messages/Topics"
 import { nextId } from "@tandem/messaging/Ids"
+import * as Inbox from "@tandem/messaging/Inbox"
 import type { OutgoingMessage } from "@tandem/messaging/Message"
 import { type MessageTooLarge, Outbox, type OutsideTransaction } from "@tandem/messaging/Outbox"
-import { Clock, Data, Effect } from "effect"
+import { Clock, Data, Effect, Option } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import { type Settlement, settle } from "../domain/Settlement.js"
 import * as Accounts from "./Accounts.js"
@@ -54,21 +55,49 @@ export const settlePayments = (
     return settlement
   })
 
+/**
+ * The same by itself and without a transaction: one statement reads, and one writes with everything else the entries of the inbox. None when
+ * that is not enough: something is impossible, or no decision is new. A conflict writes nothing, and is the statement's own failure.
+ */
+export const settleInOneStatement = (
+  commands: NonEmptyReadonlyArray<PaymentRequest>,
+  inbox: Inbox.Entry,
+  encode: SettleOptions["encode"],
+): Effect.Effect<
+  Option.Option<Settlement>,
+  SqlError.SqlError | VersionConflict | MessageTooLarge,
+  SqlClient.SqlClient | Outbox
+> =>
+  Effect.gen(function* () {
+    const settlement = settle(yield* readKnown(commands), commands)
+    if (settlement.impossible.length > 0 || settlement.payments.length === 0) return Option.none()
+    yield* SettlementMetrics.attempted(0, commands.length)
+    yield* write(settlement, yield* encode(settlement.results), inbox).pipe(
+      Effect.tapError((fault) =>
+        fault._tag === "SqlError" && Inbox.conflictOf(fault) === "accounts" ? SettlementMetrics.missed(1) : Effect.void,
+      ),
+    )
+    return Option.some(settlement)
+  })
+
 /** All in one statement: a round trip costs more than what it carries, and the ledger's guards look at a statement as a whole. */
-const write = (settlement: Settlement, answers: ReadonlyArray<OutgoingMessage>) =>
+const write = (settlement: Settlement, answers: ReadonlyArray<OutgoingMessage>, inbox?: Inbox.Entry) =>
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const outbox = yield* Outbox
     const at = new Date(yield* Clock.currentTimeMillis).toISOString()
     const lines = yield* Effect.forEach(settlement.transfers, (line) => Effect.map(nextId, (id) => ({ ...line, id })))
+    const accounts = settlement.accounts.length
     const rows = yield* sql<{ readonly unmoved: number }>`
-      WITH ${Accounts.move(sql, settlement, at)},
+      WITH ${inbox === undefined ? sql`` : sql`${inbox.cte},`}
+        ${Accounts.move(sql, settlement, at, inbox?.allNew ?? sql`true`)},
         ${Payments.insertNew(sql, settlement, at)},
         ${Payments.updateRepaid(sql, settlement, at)},
         ${Transfers.append(sql, lines)},
         ${yield* outbox.cte(answers)}
-      SELECT count(*)::integer AS unmoved FROM unmoved`
-    const accounts = settlement.accounts.length
+      SELECT count(*)::integer AS unmoved
+        ${inbox === undefined ? sql`` : sql`, ${inbox.confirm("accounts", sql`count(*) = ${accounts}`)} AS confirmed`}
+      FROM unmoved`
     const unmoved = rows[0]?.unmoved ?? 0
     if (unmoved !== accounts) {
       yield* SettlementMetrics.missed(accounts - unmoved)

@@ -6,7 +6,7 @@ import { drainOnce, environment } from "../kit/relayDrain.js"
 import { startServers } from "../kit/Servers.js"
 import { fillHistory, fund, layer, makeDatabase, userNames } from "../money/Ledger.js"
 import { settleStep } from "../money/settleStep.js"
-import { sockets } from "../sockets/sockets.js"
+import { measureSockets } from "../sockets/sockets.js"
 import { type Series, series } from "./Series.js"
 
 /** How much of everything. */
@@ -17,7 +17,7 @@ export interface GrowthOptions {
 }
 
 const users = [1, 10, 100, 1_000, 10_000]
-const history = [0, 100_000, 1_000_000]
+const history = [0, 100_000, 1_000_000, 10_000_000]
 const partitions = [1, 4, 8, 32]
 const openSockets = [100, 1_000, 10_000]
 const instances = [1, 2, 3]
@@ -114,9 +114,10 @@ const ofSockets = async (
   const memory: Array<Series["points"][number]> = []
   const latency: Array<Series["points"][number]> = []
   for (const at of openSockets) {
-    const [rss, , , p99] = await sockets({ runs, sockets: at, perSecond: 500, warmUpSeconds, seconds }, () => undefined)
-    memory.push({ at, values: rss?.values ?? [] })
-    latency.push({ at, values: p99?.values ?? [] })
+    const some = { runs, sockets: at, perSecond: 500, warmUpSeconds, seconds }
+    const { pushHub } = await measureSockets(["pushHub"], some, () => undefined)
+    memory.push({ at, values: pushHub.map(({ rss }) => rss / 1_000) })
+    latency.push({ at, values: pushHub.map(({ p99 }) => p99) })
   }
   return [
     { name: "memory a socket", unit: "KB", by, points: memory },

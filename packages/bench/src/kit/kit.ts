@@ -21,8 +21,8 @@ export interface KitOptions {
 
 /** What each client is asked for (design, targets). */
 const targets = {
-  kafkajs: { drain: "≥ 40,000 rows/s, ≥ 0.90", name: "kafkajs" },
-  platformatic: { drain: "≥ 75,000 rows/s, ≥ 0.70", name: "@platformatic/kafka" },
+  kafkajs: { drain: { value: { least: 40_000 }, ratio: { least: 0.9 } }, name: "kafkajs" },
+  platformatic: { drain: { value: { least: 75_000 }, ratio: { least: 0.7 } }, name: "@platformatic/kafka" },
 } as const
 
 /** The messaging kit alone, over Kafka and a durable PostgreSQL, each figure beside its yardstick in the same run. */
@@ -57,6 +57,8 @@ const withClient = (client: Client, { rows, runs, backlog }: KitOptions, databas
       inbox: [] as Array<number>,
       p50: [] as Array<number>,
       p99: [] as Array<number>,
+      driverP50: [] as Array<number>,
+      driverP99: [] as Array<number>,
     }
     // The first of everything warms up.
     for (let run = 0; run <= runs; run++) {
@@ -68,9 +70,10 @@ const withClient = (client: Client, { rows, runs, backlog }: KitOptions, databas
         consumer: yield* consumerRate(rows),
         inbox: yield* Effect.promise(() => inboxInserts(databaseUrl, rows, 1_000)),
       }
-      const { p50, p99 } = yield* latencyAt(databaseUrl, 2_000, 6)
+      const { p50, p99 } = yield* latencyAt(databaseUrl, "relay", 2_000, 6)
+      const driver = yield* latencyAt(databaseUrl, "driver", 2_000, 6)
       if (run === 0) continue
-      for (const [name, value] of Object.entries({ ...round, p50, p99 }))
+      for (const [name, value] of Object.entries({ ...round, p50, p99, driverP50: driver.p50, driverP99: driver.p99 }))
         results[name as keyof typeof results].push(value)
     }
     const runtime = yield* Effect.runtime<Effect.Effect.Context<typeof drained>>()
@@ -101,7 +104,7 @@ const withClient = (client: Client, { rows, runs, backlog }: KitOptions, databas
         name: `the same under a held snapshot, ${name}`,
         unit: "rows/s",
         values: results.held,
-        target: "≥ 0.80",
+        target: { ratio: { least: 0.8 } },
         yardstick: { name: "fresh", values: results.drain },
       },
       ...(long === undefined
@@ -118,7 +121,7 @@ const withClient = (client: Client, { rows, runs, backlog }: KitOptions, databas
         name: `consumer with inbox, ${name}`,
         unit: "messages/s",
         values: results.consumer,
-        target: "≥ 30,000/s",
+        target: { value: { least: 30_000 } },
         yardstick: { name: "delivery alone", values: results.delivery },
       },
       {
@@ -127,7 +130,19 @@ const withClient = (client: Client, { rows, runs, backlog }: KitOptions, databas
         values: results.consumer,
         yardstick: { name: "inbox inserts alone", values: results.inbox },
       },
-      { name: `commit → consumer at 2,000/s, p50, ${name}`, unit: "ms", values: results.p50, target: "≤ 3 ms" },
-      { name: `commit → consumer at 2,000/s, p99, ${name}`, unit: "ms", values: results.p99, target: "≤ 25 ms" },
+      {
+        name: `commit → consumer at 2,000/s, p50, ${name}`,
+        unit: "ms",
+        values: results.p50,
+        target: { value: { most: 3 } },
+        yardstick: { name: "published by the writer itself", values: results.driverP50 },
+      },
+      {
+        name: `commit → consumer at 2,000/s, p99, ${name}`,
+        unit: "ms",
+        values: results.p99,
+        target: { value: { most: 25 } },
+        yardstick: { name: "published by the writer itself", values: results.driverP99 },
+      },
     ] satisfies ReadonlyArray<Figure>
   }).pipe(Effect.provide(environment(databaseUrl, kafka, client)), Effect.runPromise)

@@ -1,7 +1,8 @@
 import { Broker } from "@tandem/messaging/Broker"
+import type { OutgoingMessage } from "@tandem/messaging/Message"
 import { Outbox } from "@tandem/messaging/Outbox"
 import * as Relay from "@tandem/messaging/Relay"
-import { Clock, Effect, Fiber, Layer, Runtime, Stream } from "effect"
+import { Clock, Effect, Fiber, Layer, Queue, Runtime, Stream } from "effect"
 import pg from "pg"
 import { headers, key, partitions, value } from "./outboxRows.js"
 
@@ -23,9 +24,10 @@ const insert = "INSERT INTO outbox_events (topic, key, value, headers) VALUES ($
 /**
  * From a commit to the moment at which a consumer has the message, at a fixed rate of transactions that come whether or not the last
  * ones are through. Writer, relay and consumer are one process, as relay and writer are in a service; the writer has connections of its
- * own.
+ * own. Through the `driver` nobody reads the outbox: the writer publishes what it has just committed, everything that waits at a time, and
+ * would lose it in a crash.
  */
-export const latencyAt = (databaseUrl: string, perSecond: number, seconds: number) =>
+export const latencyAt = (databaseUrl: string, through: "relay" | "driver", perSecond: number, seconds: number) =>
   Effect.gen(function* () {
     const outbox = yield* Outbox
     const broker = yield* Broker
@@ -45,9 +47,15 @@ export const latencyAt = (databaseUrl: string, perSecond: number, seconds: numbe
     const write = async (n: number) => {
       await pool.query({ name: "insert", text: insert, values: [own, key(n), value(n), header] })
       committed[n] = performance.now()
-      Runtime.runSync(runtime)(outbox.signal)
+      if (through === "relay") Runtime.runSync(runtime)(outbox.signal)
+      else waiting.unsafeOffer({ topic: own, key: key(n), value: value(n), headers })
     }
-    yield* Layer.build(Relay.layer())
+    const waiting = yield* Queue.unbounded<OutgoingMessage>()
+    if (through === "relay") yield* Layer.build(Relay.layer())
+    else {
+      const publish = Effect.flatMap(Queue.takeBetween(waiting, 1, 1_000), (some) => broker.publish([...some]))
+      yield* Effect.forkScoped(Effect.forever(publish))
+    }
     const consumer = yield* broker.subscribe({ group: `latency-${run}`, topics: [own] }).pipe(
       Stream.mapEffect((batch) =>
         Effect.sync(() => {
@@ -74,6 +82,7 @@ export const latencyAt = (databaseUrl: string, perSecond: number, seconds: numbe
       yield* Effect.sleep("1 millis")
     }
     yield* Fiber.join(consumer)
+    if (through === "driver") yield* Effect.promise(() => pool.query("TRUNCATE outbox_events"))
     // The first second warms up.
     const sorted = Float64Array.from(latencies.slice(perSecond)).sort()
     const at = (p: number) => sorted[Math.floor(sorted.length * p)] ?? Number.NaN

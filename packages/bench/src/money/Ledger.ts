@@ -12,6 +12,7 @@ import * as Database from "@tandem/service-kit/Database"
 import { HealthChecks } from "@tandem/service-kit/Health"
 import { Effect, Layer, Redacted } from "effect"
 import { isNonEmptyArray } from "effect/Array"
+import { inChunks, withoutIndexes } from "../history/withoutIndexes.js"
 
 /** A durable PostgreSQL of its own with the payment service's database, as the service connects to it; gone afterwards. */
 export const makeDatabase = async () => {
@@ -67,52 +68,39 @@ export const tidy = Effect.gen(function* () {
  * second time needs users of another name.
  */
 export const fillHistory = (orders: number, accounts: number, name = "past") =>
-  Effect.gen(function* () {
-    const sql = yield* Database.Maintenance
-    const chunk = 500_000
-    const guards = (state: "DISABLE" | "ENABLE") =>
-      Effect.forEach(["accounts", "payments", "transfers"], (table) =>
-        sql.unsafe(`ALTER TABLE ${table} ${state} TRIGGER USER`),
+  withoutIndexes(
+    ["accounts", "payments", "transfers"],
+    Effect.gen(function* () {
+      const sql = yield* Database.Maintenance
+      yield* sql`
+        INSERT INTO accounts (user_id, balance, funded, version, created_at, updated_at)
+        SELECT ${name}::text || '-' || n, 1000000000000 - c, 1000000000000, 1 + c, now() - interval '31 days', now()
+        FROM (SELECT n, ${orders}::bigint / ${accounts}::bigint AS c FROM generate_series(0, ${accounts}::bigint - 1) AS n) AS past`
+      yield* sql`
+        INSERT INTO transfers (account, account_version, id, kind, debit_account, credit_account, amount, balance_after, at)
+        SELECT 'user:' || ${name}::text || '-' || n, 1, uuidv7(interval '-31 days'), 'topup', 'funding',
+          'user:' || ${name}::text || '-' || n, 1000000000000,
+          1000000000000, now() - interval '31 days'
+        FROM generate_series(0, ${accounts}::bigint - 1) AS n`
+      const whole = orders - (orders % accounts)
+      yield* inChunks(
+        whole,
+        (from, to) => sql`
+        WITH past AS (
+          SELECT ${name}::text || '-' || n % ${accounts}::bigint AS user_id, n / ${accounts}::bigint + 1 AS nth,
+            uuidv7(interval '-30 days' + n * interval '30 days' / ${whole}::float8) AS order_id,
+            now() + interval '-30 days' + n * interval '30 days' / ${whole}::float8 AS at
+          FROM generate_series(${from}::bigint, ${to}::bigint) AS n
+        ), paid AS (
+          INSERT INTO payments (order_id, user_id, amount, status, balance_after, decided_at, updated_at)
+          SELECT order_id, user_id, 1, 'SUCCEEDED', 1000000000000 - nth, at, at FROM past
+        )
+        INSERT INTO transfers (
+          account, account_version, id, kind, debit_account, credit_account, amount, balance_after, order_id, at
+        )
+        SELECT 'user:' || user_id, 1 + nth, order_id, 'payment', 'user:' || user_id, 'settlement', 1,
+          1000000000000 - nth, order_id, at
+        FROM past`,
       )
-    yield* guards("DISABLE")
-    yield* sql.withTransaction(
-      Effect.gen(function* () {
-        yield* sql`
-          INSERT INTO accounts (user_id, balance, funded, version, created_at, updated_at)
-          SELECT ${name}::text || '-' || n, 1000000000000 - c, 1000000000000, 1 + c, now() - interval '31 days', now()
-          FROM (SELECT n, ${orders}::bigint / ${accounts}::bigint AS c FROM generate_series(0, ${accounts}::bigint - 1) AS n) AS past`
-        yield* sql`
-          INSERT INTO transfers (account, account_version, id, kind, debit_account, credit_account, amount, balance_after, at)
-          SELECT 'user:' || ${name}::text || '-' || n, 1, uuidv7(interval '-31 days'), 'topup', 'funding',
-            'user:' || ${name}::text || '-' || n, 1000000000000,
-            1000000000000, now() - interval '31 days'
-          FROM generate_series(0, ${accounts}::bigint - 1) AS n`
-      }),
-    )
-    const whole = orders - (orders % accounts)
-    for (let from = 0; from < whole; from += chunk) {
-      yield* sql.withTransaction(
-        Effect.gen(function* () {
-          yield* sql`
-            WITH past AS (
-              SELECT ${name}::text || '-' || n % ${accounts}::bigint AS user_id, n / ${accounts}::bigint + 1 AS nth,
-                uuidv7(interval '-30 days' + n * interval '30 days' / ${whole}::float8) AS order_id,
-                now() + interval '-30 days' + n * interval '30 days' / ${whole}::float8 AS at
-              FROM generate_series(${from}::bigint, ${Math.min(whole, from + chunk) - 1}::bigint) AS n
-            ), paid AS (
-              INSERT INTO payments (order_id, user_id, amount, status, balance_after, decided_at, updated_at)
-              SELECT order_id, user_id, 1, 'SUCCEEDED', 1000000000000 - nth, at, at FROM past
-            )
-            INSERT INTO transfers (
-              account, account_version, id, kind, debit_account, credit_account, amount, balance_after, order_id, at
-            )
-            SELECT 'user:' || user_id, 1 + nth, order_id, 'payment', 'user:' || user_id, 'settlement', 1,
-              1000000000000 - nth, order_id, at
-            FROM past`
-        }),
-      )
-    }
-    yield* guards("ENABLE")
-    yield* sql`VACUUM (ANALYZE) payments`
-    yield* sql`VACUUM (ANALYZE) transfers`
-  })
+    }),
+  )

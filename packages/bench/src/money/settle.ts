@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import type { Figure } from "../Figures.js"
-import { fillHistory, fund, layer, makeDatabase, userNames } from "./Ledger.js"
+import { fund, layer, makeDatabase, userNames } from "./Ledger.js"
 import { perOrder } from "./perOrder.js"
 import { settleStep, settleStepWhileToppedUp } from "./settleStep.js"
 
@@ -9,8 +9,6 @@ export interface SettleOptions {
   readonly runs: number
   /** Batches of 500 of one run. */
   readonly batches: number
-  /** Orders of the past to be there for a second measurement; 0 leaves it out. */
-  readonly history: number
 }
 
 const spreadOver = 500
@@ -28,7 +26,7 @@ export const settle = async (options: SettleOptions, say: (line: string) => void
   }
 }
 
-const measure = ({ runs, batches, history }: SettleOptions, url: string, say: (line: string) => void) =>
+const measure = ({ runs, batches }: SettleOptions, url: string, say: (line: string) => void) =>
   Effect.gen(function* () {
     const hot = userNames(1)
     const many = userNames(spreadOver)
@@ -53,33 +51,26 @@ const measure = ({ runs, batches, history }: SettleOptions, url: string, say: (l
     }
     const optimisticYardstick = { name: "optimistic, an order a transaction", values: optimistic }
     const figures: Array<Figure> = [
-      { ...payments("one hot account", fresh.hot), yardstick: optimisticYardstick, target: "≥ 20,000/s, ≥ 10" },
+      {
+        ...payments("one hot account", fresh.hot),
+        yardstick: optimisticYardstick,
+        target: { value: { least: 20_000 }, ratio: { least: 10 } },
+      },
       {
         ...payments("one hot account", fresh.hot),
         yardstick: { name: "SELECT FOR UPDATE, an order a transaction", values: locked },
       },
-      { ...payments(`${spreadOver} accounts`, fresh.many), yardstick: optimisticYardstick, target: "≥ 20,000/s" },
+      {
+        ...payments(`${spreadOver} accounts`, fresh.many),
+        yardstick: optimisticYardstick,
+        target: { value: { least: 20_000 } },
+      },
       {
         ...payments(`one hot account, ${racingClients} clients topping it up`, racing),
         yardstick: { name: "nobody topping up", values: fresh.hot },
       },
       { name: `top-ups of it meanwhile, ${racingClients} clients`, unit: "top-ups/s", values: topUps },
     ]
-    if (history > 0) {
-      say(`writing ${history.toLocaleString("en-US")} orders of the past`)
-      yield* fillHistory(history, 10_000)
-      yield* settleStep(many, 20)
-      const late = yield* steps(hot, many, runs, batches)
-      const name = (accounts: string) => `${accounts}, ${history.toLocaleString("en-US")} orders of history`
-      figures.push(
-        { ...payments(name("one hot account"), late.hot), yardstick: withoutHistory(fresh.hot), target: "≥ 0.90" },
-        {
-          ...payments(name(`${spreadOver} accounts`), late.many),
-          yardstick: withoutHistory(fresh.many),
-          target: "≥ 0.90",
-        },
-      )
-    }
     return figures
   })
 
@@ -88,8 +79,6 @@ const payments = (name: string, values: ReadonlyArray<number>) => ({
   unit: "payments/s",
   values,
 })
-
-const withoutHistory = (values: ReadonlyArray<number>) => ({ name: "without history", values })
 
 const steps = (hot: ReadonlyArray<string>, many: ReadonlyArray<string>, runs: number, batches: number) =>
   Effect.gen(function* () {

@@ -54,7 +54,8 @@ const text = ({ machine: on, versions: of, conditions, parts, growth }: BenchRep
     "# Benchmarks",
     "",
     "Written by `npm run bench -- report`; the same figures are in [report.json](report.json). Ratios count: machines differ, and so does one",
-    "machine from hour to hour. What was tried and what limits the rest stands in [performance](../performance.md).",
+    "machine from hour to hour. ↑ stands at a ratio of which more is good, ↓ at one of which less is; a target is met or missed by the median.",
+    "What was tried and what limits the rest stands in [performance](../performance.md).",
     "",
     `- machine: ${list(on)}; servers, services and load generators share it`,
     `- versions: ${list(of)}`,
@@ -68,7 +69,7 @@ const text = ({ machine: on, versions: of, conditions, parts, growth }: BenchRep
       `| ${by} | ${points.map(({ at }) => at.toLocaleString("en-US")).join(" | ")} |`,
       `|---|${points.map(() => "---").join("|")}|`,
       `| ${name}, ${unit} | ${points.map(({ values }) => number(spread(values).median)).join(" | ")} |`,
-      `| least–most | ${points.map(({ values }) => `${number(spread(values).least)}–${number(spread(values).most)}`).join(" | ")} |`,
+      `| least–most of ${points[0]?.values.length} runs | ${points.map(({ values }) => `${number(spread(values).least)}–${number(spread(values).most)}`).join(" | ")} |`,
       "",
     ]),
   ].join("\n")

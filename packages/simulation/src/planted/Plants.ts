@@ -118,6 +118,13 @@ export const plants: ReadonlyArray<Plant> = [
     detector: "chaos",
   },
   {
+    name: "a single statement does not ask the inbox",
+    file: "messaging/src/Inbox.ts",
+    find: "THEN messaging_conflict('inbox')",
+    put: "AND false THEN messaging_conflict('inbox')",
+    detector: "chaos",
+  },
+  {
     name: "a batch is acknowledged before its effect",
     file: "messaging/src/Consumer.ts",
     find: "Effect.uninterruptible(Effect.zipRight(once(run, work, { number }), acknowledge))",

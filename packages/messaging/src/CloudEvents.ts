@@ -18,10 +18,22 @@ export interface Decoded<A> {
   readonly traceparent?: string
 }
 
+/** What a message says beside its payload. */
+export interface Stamp {
+  /** Unique for ever: see `nextId`. */
+  readonly id: string
+  /** RFC 3339, UTC. */
+  readonly time: string
+  /** W3C trace context of whoever sends it; see {@link traceparentOf}. */
+  readonly traceparent?: string | undefined
+}
+
 /** A union of tagged messages in CloudEvents 1.0, Kafka's structured mode: one header, the whole event as JSON in the value. */
-export interface CloudEvents<A> {
+export interface CloudEvents<A, I = A> {
   /** One message under a new id, carrying the current span's trace context. */
   readonly encode: (topic: string, key: string, payload: A) => Effect.Effect<OutgoingMessage>
+  /** The same as a plain function, for many at once: of a payload that is known to fit and is as the schema encodes it. Checks nothing. */
+  readonly stamped: (topic: string, key: string, encoded: I, stamp: Stamp) => OutgoingMessage
   /** Reads a message; unknown fields are ignored, so a newer producer does not break an older consumer. */
   readonly decode: (message: ReceivedMessage) => Either.Either<Decoded<A>, UnreadableMessage>
 }
@@ -39,13 +51,8 @@ const Envelope = Schema.Struct({
 const decodeEnvelope = Schema.decodeUnknownEither(Envelope)
 
 /** W3C trace context of the current span, as `traceparent` wants it; none outside of a span, and for one that is switched off. */
-const traceparent = (context: Context.Context<never>): string | undefined => {
-  const span = Context.getOption(context, Tracer.ParentSpan)
-  // Where tracing is disabled Effect puts a span whose ids are no ids.
-  return Option.isSome(span) && span.value.traceId.length === 32
-    ? `00-${span.value.traceId}-${span.value.spanId}-${span.value.sampled ? "01" : "00"}`
-    : undefined
-}
+const traceparent = (context: Context.Context<never>): string | undefined =>
+  traceparentOf(Option.getOrUndefined(Context.getOption(context, Tracer.ParentSpan)))
 
 /**
  * The codec for a service's messages. `source` is the CloudEvents attribute that names the producer, such as
@@ -54,30 +61,36 @@ const traceparent = (context: Context.Context<never>): string | undefined => {
 export const make = <A extends { readonly _tag: string }, I>(options: {
   readonly source: string
   readonly schema: Schema.Schema<A, I>
-}): CloudEvents<A> => {
+}): CloudEvents<A, I> => {
   const encodePayload = Schema.encodeSync(options.schema)
   const decodePayload = Schema.decodeUnknownEither(options.schema)
   const utf8 = new TextDecoder("utf-8", { fatal: true })
 
+  const stamped = (topic: string, key: string, encoded: I, { id, time, traceparent }: Stamp) => {
+    const { _tag, ...data } = encoded as { readonly _tag: string }
+    const event = {
+      specversion: "1.0",
+      id,
+      source: options.source,
+      type: _tag,
+      time,
+      datacontenttype: "application/json",
+      traceparent,
+      data,
+    }
+    // A small Buffer is a piece of a pool, and no memory of its own.
+    return { topic, key, value: Buffer.from(JSON.stringify(event)), headers }
+  }
+
   return {
+    stamped,
     encode: (topic, key, payload) =>
       Effect.flatMap(nextId, (id) =>
         // One step, for this runs for every message that a service sends.
         Effect.withFiberRuntime(({ currentContext, currentDefaultServices }) => {
           const now = Context.get(currentDefaultServices, Clock.Clock).unsafeCurrentTimeMillis()
-          const { _tag, ...data } = encodePayload(payload) as { readonly _tag: string }
-          const event = {
-            specversion: "1.0",
-            id,
-            source: options.source,
-            type: _tag,
-            time: new Date(now).toISOString(),
-            datacontenttype: "application/json",
-            traceparent: traceparent(currentContext),
-            data,
-          }
-          // A small Buffer is a piece of a pool, and no memory of its own.
-          return Effect.succeed({ topic, key, value: Buffer.from(JSON.stringify(event)), headers })
+          const stamp = { id, time: new Date(now).toISOString(), traceparent: traceparent(currentContext) }
+          return Effect.succeed(stamped(topic, key, encodePayload(payload), stamp))
         }),
       ),
     decode: (message) => {
@@ -107,6 +120,13 @@ export const make = <A extends { readonly _tag: string }, I>(options: {
     },
   }
 }
+
+/** W3C trace context of a span, as a {@link Stamp} wants it. */
+export const traceparentOf = (span: Tracer.AnySpan | undefined): string | undefined =>
+  // Where tracing is disabled Effect puts a span whose ids are no ids.
+  span !== undefined && span.traceId.length === 32
+    ? `00-${span.traceId}-${span.spanId}-${span.sampled ? "01" : "00"}`
+    : undefined
 
 /** The span that a `traceparent` names, for linking; none when the text is not one. */
 export const externalSpan = (text: string): Option.Option<Tracer.ExternalSpan> => {

@@ -85,27 +85,32 @@ export class Outbox extends Context.Tag("@tandem/messaging/Outbox")<Outbox, Outb
 }
 
 /** Bodies go as one value, in binary: in an array each would be written in hex and read again. */
-const encode = (messages: ReadonlyArray<OutgoingMessage>) =>
-  Effect.gen(function* () {
-    const topics: Array<string> = []
-    const keys: Array<string | null> = []
-    const starts: Array<number> = []
-    const lengths: Array<number | null> = []
-    const bodies: Array<Uint8Array> = []
-    const headers: Array<string> = []
-    let size = 0
-    for (const { topic, key, value, headers: given } of messages) {
-      const header = JSON.stringify(given)
-      const bytes = (value?.byteLength ?? 0) + Buffer.byteLength(key ?? "") + Buffer.byteLength(header)
-      if (bytes > maximumMessageBytes) return yield* new MessageTooLarge({ topic, bytes })
-      topics.push(topic)
-      keys.push(key)
-      // SQL counts from one.
-      starts.push(size + 1)
-      lengths.push(value?.byteLength ?? null)
-      headers.push(header)
-      if (value !== null) bodies.push(value)
-      size += value?.byteLength ?? 0
+const encode = (messages: ReadonlyArray<OutgoingMessage>) => {
+  const topics: Array<string> = []
+  const keys: Array<string | null> = []
+  const starts: Array<number> = []
+  const lengths: Array<number | null> = []
+  const bodies: Array<Uint8Array> = []
+  const headers: Array<string> = []
+  let size = 0
+  // Messages of one make share their headers.
+  let last: OutgoingMessage["headers"] | undefined
+  let header = ""
+  for (const { topic, key, value, headers: given } of messages) {
+    if (given !== last) {
+      last = given
+      header = JSON.stringify(given)
     }
-    return { topics, keys, starts, lengths, bodies: Buffer.concat(bodies, size), headers }
-  })
+    const bytes = (value?.byteLength ?? 0) + Buffer.byteLength(key ?? "") + Buffer.byteLength(header)
+    if (bytes > maximumMessageBytes) return Effect.fail(new MessageTooLarge({ topic, bytes }))
+    topics.push(topic)
+    keys.push(key)
+    // SQL counts from one.
+    starts.push(size + 1)
+    lengths.push(value?.byteLength ?? null)
+    headers.push(header)
+    if (value !== null) bodies.push(value)
+    size += value?.byteLength ?? 0
+  }
+  return Effect.succeed({ topics, keys, starts, lengths, bodies: Buffer.concat(bodies, size), headers })
+}

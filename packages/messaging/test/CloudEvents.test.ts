@@ -41,6 +41,16 @@ describe("CloudEvents", () => {
     }),
   )
 
+  it.effect("stamps an encoded payload as it writes one by itself", () =>
+    Effect.gen(function* () {
+      const at = new Date(5)
+      const whole = yield* events.encode("things", "a", new ThingMade({ id: "a", at }))
+      const { id, time } = JSON.parse(new TextDecoder().decode(whole.value ?? undefined))
+      const encoded = { _tag: "ThingMade", id: "a", at: at.toISOString() } as const
+      expect(events.stamped("things", "a", encoded, { id, time })).toEqual(whole)
+    }),
+  )
+
   it("ignores fields that a newer producer added", () => {
     const newer = json({ ...event, dataschema: "x", data: { ...event.data, colour: "red" } })
     expect(Either.isRight(events.decode(received(newer)))).toBe(true)

@@ -1,7 +1,6 @@
 import type { IncomingMessage } from "node:http"
 import { Context, type Exit, Layer } from "effect"
 import type { Caller } from "./auth/Caller.js"
-import type { Answer } from "./idempotency/IdempotentWrites.js"
 
 /**
  * A way past the router and HttpApi for the plain form of one hot route: what these do for each request costs as much as all the rest of it
@@ -11,22 +10,29 @@ import type { Answer } from "./idempotency/IdempotentWrites.js"
  * command, whatever is wrong with it, traced requests. So it knows no error of its own.
  */
 export interface DirectRoute<Command> {
-  readonly method: "POST"
-  /** Without parameters, such as `/orders`. */
+  readonly method: "GET" | "POST"
+  /** Such as `/orders`, which is asked with a query; or such as `/orders/`, which is asked with one more piece of path and no query. */
   readonly path: string
-  /** What a query, without its question mark, plainly says, and the caller may do; undefined leaves the request to the endpoint. */
-  readonly read: (query: string, caller: Caller) => Command | undefined
+  /** What a query without its question mark, or a piece of path, plainly says, and the caller may do; undefined leaves the request to the endpoint. */
+  readonly read: (given: string, caller: Caller) => Command | undefined
   /** Does it as the endpoint would, without a fiber where it can; `done` hears how it ended, once. A fault becomes a problem as anywhere. */
   readonly answer: (command: Command, idempotencyKey: string | undefined, done: Done) => void
 }
 
+/** A success in JSON. Names of headers in lower case; type and length are added. */
+export interface DirectAnswer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+}
+
 /** Hears how a request ended. */
-export type Done = (exit: Exit.Exit<Answer, unknown>) => void
+export type Done = (exit: Exit.Exit<DirectAnswer, unknown>) => void
 
 /** Runs a request that a direct route has taken. */
 export type Taken = (done: Done) => void
 
-type Take = (query: string, caller: Caller, idempotencyKey: string | undefined) => Taken | undefined
+type Take = (given: string, caller: Caller, idempotencyKey: string | undefined) => Taken | undefined
 
 /** Undefined of a request that is not guarded, which no direct route takes. */
 type CallerOf = (request: IncomingMessage) => Caller | undefined
@@ -48,8 +54,8 @@ const make = (): Context.Tag.Service<DirectRoutes> => {
   const routes = new Map<string, Take>()
 
   const add = <Command>({ method, path, read, answer }: DirectRoute<Command>) => {
-    routes.set(`${method} ${path}`, (query, caller, idempotencyKey) => {
-      const command = read(query, caller)
+    routes.set(`${method} ${path}`, (given, caller, idempotencyKey) => {
+      const command = read(given, caller)
       return command === undefined ? undefined : (done) => answer(command, idempotencyKey, done)
     })
   }
@@ -57,11 +63,11 @@ const make = (): Context.Tag.Service<DirectRoutes> => {
   const take = (request: IncomingMessage, callerOf: CallerOf) => {
     const url = request.url ?? ""
     const mark = url.indexOf("?")
-    if (mark < 0) return undefined
-    const route = routes.get(`${request.method} ${url.slice(0, mark)}`)
+    const end = mark < 0 ? url.lastIndexOf("/") + 1 : mark
+    const route = routes.get(`${request.method} ${url.slice(0, end)}`)
     if (route === undefined || !isPlain(request)) return undefined
     const caller = callerOf(request)
-    return caller === undefined ? undefined : route(url.slice(mark + 1), caller, keyOf(request))
+    return caller === undefined ? undefined : route(url.slice(mark < 0 ? end : end + 1), caller, keyOf(request))
   }
 
   return { add, take }
@@ -80,6 +86,7 @@ const isPlain = (request: IncomingMessage): boolean => {
   const key = keyOf(request)
   return (
     headers["transfer-encoding"] === undefined &&
+    headers["if-none-match"] === undefined &&
     (headers["content-length"] === undefined || headers["content-length"] === "0") &&
     (key === undefined || plainKey.test(key))
   )

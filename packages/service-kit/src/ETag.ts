@@ -5,6 +5,9 @@ import { json } from "./Json.js"
 /** Caches may keep what one user sees for that user, and ask each time whether it is still so. */
 const cacheControl = "private, no-cache"
 
+/** The headers of a version of something; see {@link versioned}. */
+export const versionHeaders = (version: string | number) => ({ etag: `"${version}"`, "cache-control": cacheControl })
+
 /**
  * Answers a GET with a version of something as JSON and its `ETag`, or with 304 when the caller has that version already (RFC 9110,
  * 13.1.2).
@@ -16,7 +19,7 @@ export const versioned = (
   version: string | number,
   body: unknown,
 ): HttpServerResponse.HttpServerResponse => {
-  const headers = { etag: `"${version}"`, "cache-control": cacheControl }
+  const headers = versionHeaders(version)
   const condition = request.headers["if-none-match"]
   return condition !== undefined && has(condition, headers.etag)
     ? HttpServerResponse.empty({ status: 304, headers })

@@ -12,8 +12,7 @@ import { type Cause, type Context, Effect, Exit, Option, type Scope } from "effe
 import { Access } from "./auth/Access.js"
 import type { IsGuarded } from "./auth/GuardedRoutes.js"
 import { isChunked, readChunked } from "./ChunkedBody.js"
-import { DirectRoutes } from "./DirectRoutes.js"
-import { type Answer, answerHeaders } from "./idempotency/IdempotentWrites.js"
+import { type DirectAnswer, DirectRoutes } from "./DirectRoutes.js"
 import { maximumBodyBytes, maximumUriBytes } from "./Limits.js"
 import { NodeServer } from "./NodeServer.js"
 import { Origins } from "./Origins.js"
@@ -178,12 +177,9 @@ function destroy(this: Duplex): void {
 }
 
 /** The answer of a direct route, head and body in one piece. */
-const writeAnswer = (response: ServiceResponse, answer: Answer): void => {
-  const { status, body } = answer.response
-  const headers = answerHeaders(answer)
-  headers["content-type"] = "application/json"
-  headers["content-length"] = String(Buffer.byteLength(body))
-  response.writeHead(status, headers)
+const writeAnswer = (response: ServiceResponse, { status, headers, body }: DirectAnswer): void => {
+  const length = String(Buffer.byteLength(body))
+  response.writeHead(status, { ...headers, "content-type": "application/json", "content-length": length })
   response.end(body)
 }
 

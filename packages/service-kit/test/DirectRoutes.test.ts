@@ -41,6 +41,28 @@ layer(Sample.layer)("a direct route", (it) => {
     }),
   )
 
+  it.effect("answers a read of one thing, and leaves to the router every other way to ask for it", () =>
+    Effect.gen(function* () {
+      const { port } = yield* Sample
+      const answer = yield* ask(port, "/express/7")
+      expect([answer.status, JSON.parse(answer.text), answer.headers["etag"]]).toEqual([200, "direct 7", '"1"'])
+      expectGuarded(answer)
+      expectProblem(yield* ask(port, "/express/gone"), "order-not-found")
+      const trace = { traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" }
+      for (const [path, how] of [
+        ["/express/unread", {}],
+        ["/express/7?", {}],
+        ["/express/7/", {}],
+        ["/express/7", { headers: { "if-none-match": '"1"' } }],
+        ["/express/7", { headers: trace }],
+        ["/express/7", { headers: { "content-type": "application/json", "content-length": "2" }, body: "{}" }],
+      ] as ReadonlyArray<[string, Ask]>) {
+        expect([path, how, (yield* ask(port, path, how)).text]).toEqual([path, how, "router"])
+      }
+      expect((yield* ask(port, "/express/7", { method: "HEAD" })).headers).not.toHaveProperty("etag")
+    }),
+  )
+
   it.effect("has its faults answered as any endpoint has", () =>
     Effect.gen(function* () {
       const { port } = yield* Sample

@@ -17,6 +17,7 @@ import { UserId } from "@tandem/contracts/UserId"
 import { Access } from "@tandem/service-kit/auth/Access"
 import { readCommand } from "@tandem/service-kit/Commands"
 import { DirectRoutes } from "@tandem/service-kit/DirectRoutes"
+import { withHeaders } from "@tandem/service-kit/idempotency/IdempotentWrites"
 import { json } from "@tandem/service-kit/Json"
 import { unavailable } from "@tandem/service-kit/Problems"
 import { Effect, Exit, Layer, Schema } from "effect"
@@ -136,11 +137,23 @@ const plain = HttpLayerRouter.use((router) =>
   }),
 )
 
-/** `POST /express` has a direct route beside the router's own, and each says who has answered. */
+/** `POST /express` and `GET /express/:piece` have direct routes beside the router's own, and each says who has answered. */
 const express = HttpLayerRouter.use((router) =>
   Effect.gen(function* () {
     yield* router.add("POST", "/express", Effect.succeed(HttpServerResponse.text("router")))
+    yield* router.add("GET", "/express/:piece", Effect.succeed(HttpServerResponse.text("router")))
     const direct = yield* DirectRoutes
+    direct.add({
+      method: "GET",
+      path: "/express/",
+      read: (piece) => (piece === "unread" ? undefined : piece),
+      answer: (piece, _, done) =>
+        done(
+          piece === "gone"
+            ? Exit.fail(new OrderNotFound({ detail: "No order has this id." }))
+            : Exit.succeed({ status: 200, headers: { etag: '"1"' }, body: JSON.stringify(`direct ${piece}`) }),
+        ),
+    })
     direct.add({
       method: "POST",
       path: "/express",
@@ -150,7 +163,8 @@ const express = HttpLayerRouter.use((router) =>
         if (userId === "declared") return done(Exit.fail(new OrderNotFound({ detail: "No order has this id." })))
         if (userId === "bug") return done(Exit.die(new Error(secret)))
         const body = JSON.stringify(`direct ${key ?? ""}`)
-        done(Exit.succeed({ response: { status: 201, location: "/express/1", body }, replayed: key === "again" }))
+        const response = { status: 201, location: "/express/1", body }
+        done(Exit.succeed(withHeaders({ response, replayed: key === "again" })))
       },
     })
   }),

@@ -111,6 +111,23 @@ describe("lists and versions", () => {
     }
   })
 
+  it("are the same whether read with others or alone, and each asker is shown his own", async () => {
+    const ids = await Promise.all(Array.from({ length: 20 }, (_, n) => place("together", 1 + n)))
+    const missing = "01936f4e-8f2a-7c3b-9d4e-5f6071829304"
+    const asked = [...ids, missing, ...ids]
+    const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    await Promise.all(ids.map((id) => settled(stack.orderUrl, id)))
+    const shown = async (id: string, headers?: Readonly<Record<string, string>>) => {
+      const { status, headers: given, body } = await get(`${stack.orderUrl}/orders/${id}`, headers)
+      const own = ["date", "x-request-id", "traceparent"]
+      return { status, body, headers: Object.fromEntries([...given].filter(([name]) => !own.includes(name))) }
+    }
+    // A traced request goes by way of the endpoint.
+    const alone = await Promise.all(asked.map((id) => shown(id, { traceparent })))
+    expect(await Promise.all(asked.map((id) => shown(id)))).toEqual(alone)
+    expect(alone.map(({ status, body }) => (status === 404 ? missing : body["id"]))).toEqual(asked)
+  }, 60_000)
+
   it("are told apart by ETag, and what the caller has already is 304 without a body", async () => {
     await fund("tagged", 10)
     const id = await place("tagged", 10)

@@ -11,11 +11,11 @@ import { type Stamp, traceparentOf } from "@tandem/messaging/CloudEvents"
 import { Ids } from "@tandem/messaging/Ids"
 import { Outbox } from "@tandem/messaging/Outbox"
 import { Access } from "@tandem/service-kit/auth/Access"
-import { keyOwner, maySee, maySpend, ownerOf } from "@tandem/service-kit/auth/Caller"
+import { type Caller, keyOwner, maySee, maySpend, ownerOf } from "@tandem/service-kit/auth/Caller"
 import { readCommand } from "@tandem/service-kit/Commands"
 import * as Cursor from "@tandem/service-kit/Cursor"
-import { DirectRoutes } from "@tandem/service-kit/DirectRoutes"
-import { versioned } from "@tandem/service-kit/ETag"
+import { type DirectAnswer, DirectRoutes } from "@tandem/service-kit/DirectRoutes"
+import { versioned, versionHeaders } from "@tandem/service-kit/ETag"
 import * as GroupCommit from "@tandem/service-kit/GroupCommit"
 import { fingerprint, idempotencyKey, type KeyedCommand } from "@tandem/service-kit/idempotency/IdempotencyKey"
 import {
@@ -26,6 +26,8 @@ import {
   isKeyInUse,
   type KeptResponse,
   respond,
+  startAlone,
+  withHeaders,
 } from "@tandem/service-kit/idempotency/IdempotentWrites"
 import { unavailable } from "@tandem/service-kit/Problems"
 import { Array, Clock, Context, Effect, Either, Exit, Option, Schema, Tracer } from "effect"
@@ -37,6 +39,7 @@ import { encodeRequest } from "../messages/Unanswered.js"
 import { type Asked, ask } from "../sql/Asks.js"
 import { createOrders, type NewOrder } from "../sql/CreateOrders.js"
 import { findHistory, findOrder, findOwner, listOrders, type VersionedHistory } from "../sql/Orders.js"
+import { findOrders } from "../sql/OrdersById.js"
 
 /** How many orders a page holds when nobody says. */
 const defaultLimit = 50
@@ -80,19 +83,25 @@ export const OrdersRoutes = HttpApiBuilder.group(OrderApi, "orders", (handlers) 
     })
     const withSql = Effect.provideService(SqlClient.SqlClient, sql)
 
-    const placeOnce = (command: Placing, key: string) => {
-      const keyed: KeyedCommand = {
-        caller: command.keyedBy,
-        operation: "POST /orders",
-        key,
-        fingerprint: fingerprint(command.userId, command.amount),
-      }
-      return Effect.flatten(alone(keyed, placingOnce.submit({ ...command, keyed })))
+    const place = (command: Placing, key: string | undefined) => {
+      if (key === undefined) return Effect.map(placing.submit(command), placed)
+      const once = underKey(command, key)
+      return Effect.flatten(alone(once.keyed, placingOnce.submit(once)))
     }
-    const place = (command: Placing, key: string | undefined) =>
-      key === undefined ? Effect.map(placing.submit(command), placed) : placeOnce(command, key)
+
+    const reading = yield* GroupCommit.make({
+      name: "read-orders",
+      run: (asked: NonEmptyReadonlyArray<Reading>) =>
+        withSql(Effect.map(findOrders(asked.map(({ id }) => id)), shownTo(asked))),
+    })
 
     const direct = yield* DirectRoutes
+    direct.add({
+      method: "GET",
+      path: "/orders/",
+      read: (id, caller) => (isOrderId(id) ? { id, caller } : undefined),
+      answer: (order, _, done) => reading.offer(order, (exit) => done(Exit.flatMap(exit, Exit.fromEither))),
+    })
     direct.add({
       method: "POST",
       path: "/orders",
@@ -101,10 +110,12 @@ export const OrdersRoutes = HttpApiBuilder.group(OrderApi, "orders", (handlers) 
         if (command === undefined || !maySpend(caller, command.userId)) return undefined
         return { ...command, keyedBy: keyOwner(caller, command.userId) }
       },
-      answer: (command, key, done) =>
-        key === undefined
-          ? placing.offer(command, (exit) => done(Exit.map(exit, placed)))
-          : void Effect.runCallback(placeOnce(command, key), { onExit: done }),
+      answer: (command, key, done) => {
+        if (key === undefined)
+          return placing.offer(command, (exit) => done(Exit.map(exit, (order) => withHeaders(placed(order)))))
+        const once = underKey(command, key)
+        startAlone(once.keyed, (end) => placingOnce.offer(once, end), done)
+      },
     })
 
     /**
@@ -120,7 +131,7 @@ export const OrdersRoutes = HttpApiBuilder.group(OrderApi, "orders", (handlers) 
       Effect.gen(function* () {
         yield* readCommand(NoFields, {}, request)
         const key = yield* idempotencyKey(request)
-        if (!Schema.is(OrderId)(id)) return yield* notFound()
+        if (!isOrderId(id)) return yield* notFound()
         const mine = ownerOf(caller(request))
         const asked = Effect.map(ask(id, decide, encodeRequest, mine), answerTo)
         if (key === undefined) return respond({ response: yield* yield* Outbox.transaction(asked), replayed: false })
@@ -155,16 +166,14 @@ export const OrdersRoutes = HttpApiBuilder.group(OrderApi, "orders", (handlers) 
       )
       .handle("getOrder", ({ path, request }) =>
         Effect.gen(function* () {
-          const found = Schema.is(OrderId)(path.id)
-            ? yield* findOrder(path.id, ownerOf(caller(request)))
-            : Option.none<Order>()
+          const found = isOrderId(path.id) ? yield* findOrder(path.id, ownerOf(caller(request))) : Option.none<Order>()
           const order = yield* Effect.mapError(found, notFound)
           return versioned(request, order.version, order)
         }).pipe(withSql, unavailable),
       )
       .handle("getOrderHistory", ({ path, request }) =>
         Effect.gen(function* () {
-          const found = Schema.is(OrderId)(path.id)
+          const found = isOrderId(path.id)
             ? yield* findHistory(path.id, ownerOf(caller(request)))
             : Option.none<VersionedHistory>()
           const { version, items } = yield* Effect.mapError(found, notFound)
@@ -179,7 +188,7 @@ export const OrdersRoutes = HttpApiBuilder.group(OrderApi, "orders", (handlers) 
         Effect.gen(function* () {
           if (!maySee(caller(request), userId)) return yield* nothingHere()
           const list = ["orders", userId, status]
-          const before = yield* Cursor.read(list, cursor, Option.liftPredicate(Schema.is(OrderId)))
+          const before = yield* Cursor.read(list, cursor, Option.liftPredicate(isOrderId))
           const orders = yield* listOrders({
             userId,
             limit: limit + 1,
@@ -195,12 +204,38 @@ export const OrdersRoutes = HttpApiBuilder.group(OrderApi, "orders", (handlers) 
   }),
 )
 
+interface Reading {
+  readonly id: string
+  readonly caller: Caller
+}
+
+const isOrderId = Schema.is(OrderId)
+
+/** What each is shown of the orders that they have asked for together. */
+const shownTo = (asked: ReadonlyArray<Reading>) => (orders: ReadonlyMap<string, Order>) =>
+  asked.map(({ id, caller }): Either.Either<DirectAnswer, OrderNotFound> => {
+    const order = orders.get(id)
+    return order === undefined || !maySee(caller, order.userId)
+      ? Either.left(notFound())
+      : Either.right({ status: 200, headers: versionHeaders(order.version), body: JSON.stringify(order) })
+  })
+
 /** The command, and the span that its messages belong to. */
 interface Placing extends PlainCommand {
   /** Whose an Idempotency-Key is. */
   readonly keyedBy: string
   readonly span?: Tracer.AnySpan
 }
+
+const underKey = (command: Placing, key: string): Placing & { readonly keyed: KeyedCommand } => ({
+  ...command,
+  keyed: {
+    caller: command.keyedBy,
+    operation: "POST /orders",
+    key,
+    fingerprint: fingerprint(command.userId, command.amount),
+  },
+})
 
 type KeyedOrder = NewOrder & { readonly keyed: KeyedCommand }
 

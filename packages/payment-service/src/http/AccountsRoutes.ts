@@ -20,6 +20,8 @@ import {
   answerOnce,
   type KeptResponse,
   respond,
+  startAlone,
+  tell,
 } from "@tandem/service-kit/idempotency/IdempotentWrites"
 import { unavailable } from "@tandem/service-kit/Problems"
 import { Clock, Effect, Either, Option, Schema } from "effect"
@@ -52,7 +54,8 @@ export const AccountsRoutes = HttpApiBuilder.group(PaymentApi, "accounts", (hand
       })
     const topUps = yield* GroupCommit.make({
       name: "top-ups",
-      run: (commands: NonEmptyReadonlyArray<PlainCommand>) => withSql(putAll(commands)),
+      run: (commands: NonEmptyReadonlyArray<PlainCommand>) =>
+        withSql(Effect.map(putAll(commands), (results) => results.map(Either.map(given)))),
     })
     const topUpsOnce = yield* GroupCommit.make({
       name: "keyed-top-ups",
@@ -60,19 +63,11 @@ export const AccountsRoutes = HttpApiBuilder.group(PaymentApi, "accounts", (hand
         withSql(answerOnce(commands, putAll)),
     })
 
-    const putOnce = (command: Funding, key: string) => {
-      const keyed: KeyedCommand = {
-        caller: command.keyedBy,
-        operation: "POST /accounts",
-        key,
-        fingerprint: fingerprint(command.userId, command.amount),
-      }
-      return Effect.flatten(alone(keyed, topUpsOnce.submit({ ...command, keyed })))
+    const put = (command: Funding, key: string | undefined) => {
+      if (key === undefined) return Effect.flatten(topUps.submit(command))
+      const once = underKey(command, key)
+      return Effect.flatten(alone(once.keyed, topUpsOnce.submit(once)))
     }
-    const put = (command: Funding, key: string | undefined) =>
-      key === undefined
-        ? Effect.map(Effect.flatten(topUps.submit(command)), (response): Answer => ({ response, replayed: false }))
-        : putOnce(command, key)
 
     const direct = yield* DirectRoutes
     direct.add({
@@ -83,7 +78,11 @@ export const AccountsRoutes = HttpApiBuilder.group(PaymentApi, "accounts", (hand
         if (command === undefined || !mayFund(caller, command.userId)) return undefined
         return { ...command, keyedBy: keyOwner(caller, command.userId) }
       },
-      answer: (command, key, done) => void Effect.runCallback(put(command, key), { onExit: done }),
+      answer: (command, key, done) => {
+        if (key === undefined) return topUps.offer(command, tell(done))
+        const once = underKey(command, key)
+        startAlone(once.keyed, (end) => topUpsOnce.offer(once, end), done)
+      },
     })
 
     return handlers
@@ -130,6 +129,18 @@ export const AccountsRoutes = HttpApiBuilder.group(PaymentApi, "accounts", (hand
 interface Funding extends PlainCommand {
   readonly keyedBy: string
 }
+
+const underKey = (command: Funding, key: string): Funding & { readonly keyed: KeyedCommand } => ({
+  ...command,
+  keyed: {
+    caller: command.keyedBy,
+    operation: "POST /accounts",
+    key,
+    fingerprint: fingerprint(command.userId, command.amount),
+  },
+})
+
+const given = (response: KeptResponse): Answer => ({ response, replayed: false })
 
 const fundingLimitExceeded = () =>
   new FundingLimitExceeded({ detail: "All top-ups of an account together stay below 2^53 minor units." })

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto"
+import { hash } from "node:crypto"
 import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import type { InvalidRequest } from "@tandem/contracts/http/Errors"
@@ -40,4 +40,4 @@ export const idempotencyKey = (
 
 /** A command's decoded values in a fixed order, as 32 bytes: a command means the same whichever form it came in. */
 export const fingerprint = (...values: ReadonlyArray<string | number>): Uint8Array =>
-  createHash("sha256").update(JSON.stringify(values)).digest()
+  hash("sha256", JSON.stringify(values), "buffer")

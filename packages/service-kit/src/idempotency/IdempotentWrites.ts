@@ -2,8 +2,9 @@ import type * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { SqlClient, SqlError, type Statement } from "@effect/sql"
 import { IdempotencyKeyReused, RequestInFlight } from "@tandem/contracts/http/Errors"
 import { transaction } from "@tandem/messaging/Transaction"
-import { Clock, Effect, Either } from "effect"
+import { Clock, Effect, Either, Exit } from "effect"
 import { isNonEmptyReadonlyArray, type NonEmptyReadonlyArray } from "effect/Array"
+import type { DirectAnswer, Done } from "../DirectRoutes.js"
 import { textResponse } from "../Json.js"
 import type { KeyedCommand } from "./IdempotencyKey.js"
 
@@ -47,13 +48,15 @@ interface ClaimRow {
 /** What is under way in this process; two commands that share a transaction would both get a lock that belongs to it. */
 const underWay = new Set<string>()
 
+const nameOf = ({ caller, operation, key }: KeyedCommand): string => `${operation}\n${caller}\n${key}`
+
 /**
  * Runs a command unless one under the same key runs in this process already: then {@link RequestInFlight}. Goes around whatever leads to
  * {@link answerOnce}.
  */
-export const alone = <A, E, R>({ caller, operation, key }: KeyedCommand, run: Effect.Effect<A, E, R>) =>
+export const alone = <A, E, R>(keyed: KeyedCommand, run: Effect.Effect<A, E, R>) =>
   Effect.suspend((): Effect.Effect<A, E | RequestInFlight, R> => {
-    const name = `${operation}\n${caller}\n${key}`
+    const name = nameOf(keyed)
     if (underWay.has(name)) return Effect.fail(inFlight())
     underWay.add(name)
     return Effect.ensuring(
@@ -61,6 +64,29 @@ export const alone = <A, E, R>({ caller, operation, key }: KeyedCommand, run: Ef
       Effect.sync(() => underWay.delete(name)),
     )
   })
+
+/** How a command ended that others shared a statement with. */
+type Ended = Exit.Exit<Either.Either<Answer, unknown>, unknown>
+
+/** {@link alone} without a fiber, for a direct route: `done` hears how it ended, as `start` tells it. */
+export const startAlone = (keyed: KeyedCommand, start: (end: (exit: Ended) => void) => void, done: Done): void => {
+  const name = nameOf(keyed)
+  const told = tell(done)
+  if (underWay.has(name)) told(Exit.fail(inFlight()))
+  else {
+    underWay.add(name)
+    start((exit) => {
+      underWay.delete(name)
+      told(exit)
+    })
+  }
+}
+
+/** Has a direct route hear how a command ended. */
+export const tell =
+  (done: Done) =>
+  (exit: Ended): void =>
+    done(Exit.map(Exit.flatMap(exit, Exit.fromEither), withHeaders))
 
 /**
  * Does keyed commands once, in one transaction with the answers that are kept for 24 h. Each is its own: one that was done before is
@@ -179,15 +205,18 @@ const keep = (answers: ReadonlyArray<{ readonly keyed: KeyedCommand; readonly re
       return yield* Effect.dieMessage("an idempotency key was written behind its lock")
   })
 
-/** The headers of an answer: where what was made is, and `Idempotent-Replayed: true` on one that was given before. */
-export const answerHeaders = ({ response: { location }, replayed }: Answer): Record<string, string> => ({
-  ...(location === undefined ? {} : { location }),
-  ...(replayed ? { "idempotent-replayed": "true" } : {}),
+/** The answer with its headers: where what was made is, and `Idempotent-Replayed: true` on one that was given before. */
+export const withHeaders = ({ response: { status, location, body }, replayed }: Answer): DirectAnswer => ({
+  status,
+  body,
+  headers: {
+    ...(location === undefined ? {} : { location }),
+    ...(replayed ? { "idempotent-replayed": "true" } : {}),
+  },
 })
 
 /** The answer as a response of Effect. */
-export const respond = (answer: Answer): HttpServerResponse.HttpServerResponse =>
-  textResponse(answer.response.body, "application/json", {
-    status: answer.response.status,
-    headers: answerHeaders(answer),
-  })
+export const respond = (answer: Answer): HttpServerResponse.HttpServerResponse => {
+  const { body, ...how } = withHeaders(answer)
+  return textResponse(body, "application/json", how)
+}

@@ -3,11 +3,12 @@ import { PgClient } from "@effect/sql-pg"
 import { expect, it } from "@effect/vitest"
 import { createTestDatabase } from "@tandem/dev-stack/TestPostgres"
 import { migrate } from "@tandem/messaging/Migrations"
+import type { DirectAnswer } from "@tandem/service-kit/DirectRoutes"
 import { fingerprint, type KeyedCommand } from "@tandem/service-kit/idempotency/IdempotencyKey"
 import { clean } from "@tandem/service-kit/idempotency/IdempotencyRetention"
-import { alone, answerOnce, type KeptResponse } from "@tandem/service-kit/idempotency/IdempotentWrites"
+import { alone, answerOnce, type KeptResponse, startAlone } from "@tandem/service-kit/idempotency/IdempotentWrites"
 import { idempotencySchema } from "@tandem/service-kit/idempotency/idempotencySchema"
-import { Deferred, Effect, Either, Layer, Redacted } from "effect"
+import { Cause, Deferred, Effect, Either, Exit, Layer, Option, Redacted } from "effect"
 
 const database = Layer.unwrapScoped(
   Effect.gen(function* () {
@@ -131,6 +132,38 @@ it.scopedLive("lets a command run alone in its process, and again once it has en
     expect(yield* alone(keyed, Effect.succeed("after a failure"))).toBe("after a failure")
   }),
 )
+
+it("lets a command run alone in its process without a fiber too, and hears each end once", () => {
+  const { keyed } = command("a")
+  const heard: Array<string> = []
+  const hear = (name: string) => (exit: Exit.Exit<DirectAnswer, unknown>) => {
+    heard.push(`${name}: ${Exit.isSuccess(exit) ? exit.value.body : String(Option.getOrThrow(failureOf(exit)))}`)
+  }
+  const failureOf = (exit: Exit.Failure<DirectAnswer, unknown>) =>
+    Option.map(Cause.failureOption(exit.cause), (error) =>
+      typeof error === "object" && error !== null && "_tag" in error ? error._tag : error,
+    )
+  const done = Exit.succeed(Either.right({ response: response("first"), replayed: false }))
+  startAlone(
+    keyed,
+    (end) => {
+      startAlone(keyed, () => heard.push("ran"), hear("meanwhile"))
+      end(done)
+    },
+    hear("first"),
+  )
+  startAlone(keyed, (end) => end(Exit.succeed(Either.left("refused"))), hear("second"))
+  startAlone(keyed, (end) => end(Exit.fail("failed")), hear("third"))
+  startAlone(keyed, (end) => end(done), hear("fourth"))
+  const { body } = response("first")
+  expect(heard).toEqual([
+    "meanwhile: RequestInFlight",
+    `first: ${body}`,
+    "second: refused",
+    "third: failed",
+    `fourth: ${body}`,
+  ])
+})
 
 it.scopedLive("forgets an answer after a day, and lets its key be used anew", () =>
   Effect.gen(function* () {

@@ -52,7 +52,8 @@ ServiceMain.run({
       }),
       PaymentResultsConsumer,
       Unanswered.layer(paymentTimeout),
-      Relay.layer(),
+      // Orders come one by one. What shares a batch here shares the transactions and batches of everything behind it.
+      Relay.layer({ rest: 2 }),
       Database.maintained(
         Layer.mergeAll(
           Retention.layer({ inbox: service.inboxRetention }),

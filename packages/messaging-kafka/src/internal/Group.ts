@@ -50,12 +50,24 @@ export type BatchQueue = Queue.Queue<Effect.Effect<PartitionBatch, BrokerUnavail
 
 export const makeQueue: Effect.Effect<BatchQueue> = Queue.unbounded()
 
-/** All that waits is one chunk: what several partitions brought is worked on together. */
+/** Until what the event loop has in hand is done. */
+const turn = Effect.async<void>((resume) => {
+  const immediate = setImmediate(() => resume(Effect.void))
+  return Effect.sync(() => clearImmediate(immediate))
+})
+
+/**
+ * All that waits is one chunk: what several partitions brought is worked on together. One fetch brings them one after the other, so that the
+ * first is not taken before the others are there: it would be a transaction of its own.
+ */
 export const batches = (queue: BatchQueue): Stream.Stream<PartitionBatch, BrokerUnavailable> =>
   Stream.repeatEffectChunk(
-    Queue.takeBetween(queue, 1, batchesAtOnce).pipe(
-      Effect.flatMap((waiting) => Effect.all(waiting)),
-      Effect.map(Chunk.unsafeFromArray),
+    Effect.flatMap(Queue.take(queue), (first) =>
+      turn.pipe(
+        Effect.zipRight(Queue.takeUpTo(queue, batchesAtOnce - 1)),
+        Effect.flatMap((others) => Effect.all([first, ...others])),
+        Effect.map(Chunk.unsafeFromArray),
+      ),
     ),
   )
 

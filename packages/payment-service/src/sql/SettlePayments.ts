@@ -1,10 +1,10 @@
 import { SqlClient, type SqlError } from "@effect/sql"
 import type { PaymentRequest, PaymentResult } from "@tandem/contracts/messages/Topics"
-import { nextId } from "@tandem/messaging/Ids"
+import { Ids } from "@tandem/messaging/Ids"
 import * as Inbox from "@tandem/messaging/Inbox"
 import type { OutgoingMessage } from "@tandem/messaging/Message"
 import { type MessageTooLarge, Outbox, type OutsideTransaction } from "@tandem/messaging/Outbox"
-import { Clock, Data, Effect, Option } from "effect"
+import { Array, Clock, Data, Effect, Option } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import { type Settlement, settle } from "../domain/Settlement.js"
 import * as Accounts from "./Accounts.js"
@@ -86,7 +86,9 @@ const write = (settlement: Settlement, answers: ReadonlyArray<OutgoingMessage>, 
     const sql = yield* SqlClient.SqlClient
     const outbox = yield* Outbox
     const at = new Date(yield* Clock.currentTimeMillis).toISOString()
-    const lines = yield* Effect.forEach(settlement.transfers, (line) => Effect.map(nextId, (id) => ({ ...line, id })))
+    const { next } = yield* Ids
+    const ids = yield* Effect.forEach(settlement.transfers, () => next)
+    const lines = Array.zipWith(settlement.transfers, ids, (line, id) => ({ ...line, id }))
     const accounts = settlement.accounts.length
     const rows = yield* sql<{ readonly unmoved: number }>`
       WITH ${inbox === undefined ? sql`` : sql`${inbox.cte},`}

@@ -11,7 +11,8 @@ import { http } from "./http/http.js"
 import { kit } from "./kit/kit.js"
 import { settle } from "./money/settle.js"
 import { push } from "./push/push.js"
-import { machine, versions, writeReport } from "./report/report.js"
+import type { Part } from "./report/BenchReport.js"
+import { machine, updateReport, versions } from "./report/report.js"
 import { sockets } from "./sockets/sockets.js"
 import { startup } from "./startup.js"
 
@@ -24,7 +25,7 @@ const usage = `npm run bench -- [system|kit|settle|http|sockets|push|start|repor
   sockets the order service's push side alone: [--runs 3] [--sockets 10000] [--frames 1000 a second] [--warm-up 10] [--seconds 20]
   push    from the POST of an order to the frame that tells its end: [--broker postgres|kafka|both] [--runs 3] [--warm-up 10] [--seconds 20]
   start   npm start on what is there, and the memory of the services with nothing to do: [--runs 3]
-  report  all of them and how cost grows, written to docs/bench: [--runs 5] [--growth runs of each size, 5] and the options above; 40 to 60 minutes with --runs 5 --seconds 6 --growth 2 --rows 100000 --backlog 300000, hours with the defaults`
+  report  all of them and how cost grows, written to docs/bench: [--runs 5] [--growth runs of each size, 5] [--parts http,kit,settle,history,system,push,sockets,start,growth] and the options above; 40 to 60 minutes with --runs 5 --seconds 6 --growth 2 --rows 100000 --backlog 300000, hours with the defaults`
 
 const options = {
   broker: { type: "string", default: "both" },
@@ -39,6 +40,7 @@ const options = {
   history: { type: "string", default: "10000000" },
   sockets: { type: "string", default: "10000" },
   growth: { type: "string" },
+  parts: { type: "string" },
   frames: { type: "string", default: "1000" },
   json: { type: "boolean", default: false },
   help: { type: "boolean", default: false },
@@ -49,7 +51,7 @@ const { values, positionals } = parseArgs({ options, allowPositionals: true })
 const usualRuns = 3
 const reportRuns = 5
 
-const integer = (name: Exclude<keyof typeof options, "json" | "help">, least = 1): number => {
+const integer = (name: Exclude<keyof typeof options, "json" | "help" | "parts">, least = 1): number => {
   const value = Number(values[name] ?? (positionals[0] === "report" ? reportRuns : usualRuns))
   if (!Number.isInteger(value) || value < least) throw new Error(`--${name} must be a whole number from ${least} on`)
   return value
@@ -185,31 +187,33 @@ const titles = {
   push: "From POST to frame",
   sockets: "Open sockets",
   start: "The start",
+  growth: "How cost grows",
 } as const
 
+/** Each part is written as soon as it is measured; one that is not asked for stays as it was. */
 const report = async () => {
-  const parts: Array<{ readonly title: string; readonly figures: ReadonlyArray<Figure> }> = []
-  const from = new Date()
-  for (const [name, title] of Object.entries(titles)) {
-    console.error(`${new Date().toISOString()} ${title}`)
-    const figures = name === "system" ? await system(integer("runs")) : await benchmarks[name]?.()
-    parts.push({ title, figures: figures ?? [] })
+  const names = Object.keys(titles) as Array<keyof typeof titles>
+  const asked = values.parts?.split(",") ?? names
+  const unknown = asked.filter((name) => !(name in titles))
+  if (unknown.length > 0) throw new Error(`The report has no part ${unknown.join(", ")}; it has ${names.join(", ")}`)
+  for (const name of names.filter((one) => asked.includes(one))) {
+    const from = new Date().toISOString()
+    console.error(`${from} ${titles[name]}`)
+    const measured = await measurePart(name)
+    const runs = `medians of ${integer(name === "growth" ? "growth" : "runs")} runs with the least and the most`
+    const how = `${runs}; ${integer("warm-up")} s of warm-up, ${integer("seconds")} s measured, ${integer("rows")} rows a drain`
+    const conditions = { machine: machine(), versions: versions(), how, from, to: new Date().toISOString() }
+    const folder = fileURLToPath(new URL("../../../docs/bench/", import.meta.url))
+    updateReport([{ title: titles[name], conditions, ...measured }], Object.values(titles), folder)
   }
-  console.error(`${new Date().toISOString()} how cost grows`)
-  const options = { runs: integer("growth"), warmUpSeconds: integer("warm-up"), seconds: integer("seconds") }
-  writeReport(
-    {
-      machine: machine(),
-      versions: versions(),
-      conditions: [
-        `medians of ${integer("runs")} runs (${integer("growth")} where cost grows) with the least and the most; ${integer("warm-up")} s of warm-up, ${integer("seconds")} s measured, ${integer("rows")} rows a drain`,
-        `measured from ${from.toISOString()} to ${new Date().toISOString()}`,
-      ],
-      parts,
-      growth: await growth(options, console.error),
-    },
-    fileURLToPath(new URL("../../../docs/bench/", import.meta.url)),
-  )
+}
+
+const measurePart = async (name: keyof typeof titles): Promise<Pick<Part, "figures" | "growth">> => {
+  if (name === "growth") {
+    const options = { runs: integer("growth"), warmUpSeconds: integer("warm-up"), seconds: integer("seconds") }
+    return { figures: [], growth: await growth(options, console.error) }
+  }
+  return { figures: name === "system" ? await system(integer("runs")) : ((await benchmarks[name]?.()) ?? []) }
 }
 
 const main = async () => {

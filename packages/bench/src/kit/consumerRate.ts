@@ -2,6 +2,7 @@ import { SqlClient } from "@effect/sql"
 import { Broker } from "@tandem/messaging/Broker"
 import * as CloudEvents from "@tandem/messaging/CloudEvents"
 import * as Consumer from "@tandem/messaging/Consumer"
+import * as RetrySchedules from "@tandem/messaging/RetrySchedules"
 import { Clock, Effect, Schema, Stream } from "effect"
 import { headers, key, partitions, value } from "./outboxRows.js"
 
@@ -60,6 +61,8 @@ export const deliveryRate = (messages: number) =>
     let seen = 0
     let start = 0
     yield* broker.subscribe({ group: name, topics: [name], maxBatchMessages: 1_000 }).pipe(
+      // A topic that was made a moment ago is not known everywhere yet.
+      Stream.retry(RetrySchedules.subscription),
       Stream.mapEffect((batch) =>
         Effect.sync(() => {
           if (seen === 0) start = performance.now()

@@ -2,6 +2,7 @@ import { Broker } from "@tandem/messaging/Broker"
 import type { OutgoingMessage } from "@tandem/messaging/Message"
 import { Outbox } from "@tandem/messaging/Outbox"
 import * as Relay from "@tandem/messaging/Relay"
+import * as RetrySchedules from "@tandem/messaging/RetrySchedules"
 import { Clock, Effect, Fiber, Layer, Queue, Runtime, Stream } from "effect"
 import pg from "pg"
 import { headers, key, partitions, value } from "./outboxRows.js"
@@ -57,6 +58,8 @@ export const latencyAt = (databaseUrl: string, through: "relay" | "driver", perS
       yield* Effect.forkScoped(Effect.forever(publish))
     }
     const consumer = yield* broker.subscribe({ group: `latency-${run}`, topics: [own] }).pipe(
+      // A topic that was made a moment ago is not known everywhere yet.
+      Stream.retry(RetrySchedules.subscription),
       Stream.mapEffect((batch) =>
         Effect.sync(() => {
           const now = performance.now()

@@ -1,13 +1,14 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { cpus, release, totalmem, type } from "node:os"
 import { join } from "node:path"
 import { repository } from "@tandem/dev-stack/StateDirectory"
 import { markdown, number, spread } from "../Figures.js"
-import type { BenchReport } from "./BenchReport.js"
+import type { Series } from "../growth/Series.js"
+import type { BenchReport, Conditions, Part } from "./BenchReport.js"
 import { plot } from "./plot.js"
 
 /** What the figures were measured on. */
-export const machine = (): BenchReport["machine"] => {
+export const machine = (): Conditions["machine"] => {
   const processors = cpus()
   return {
     processor: `${processors.length} × ${processors[0]?.model.trim() ?? "unknown"}`,
@@ -17,7 +18,7 @@ export const machine = (): BenchReport["machine"] => {
 }
 
 /** The versions that count, as the catalog pins them. */
-export const versions = (): BenchReport["versions"] => {
+export const versions = (): Conditions["versions"] => {
   const catalog = readFileSync(join(repository, "pnpm-workspace.yaml"), "utf8")
   const names = [
     "effect",
@@ -36,6 +37,14 @@ export const versions = (): BenchReport["versions"] => {
   return { Node: process.version, ...Object.fromEntries(pinned) }
 }
 
+/** Puts parts into the report of a folder, each in the place of the one with its title; `titles` is the order of all. */
+export const updateReport = (parts: ReadonlyArray<Part>, titles: ReadonlyArray<string>, folder: string): void => {
+  const path = join(folder, "report.json")
+  const before: BenchReport = existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) : { parts: [] }
+  const all = [...parts, ...before.parts]
+  writeReport({ parts: titles.flatMap((title) => all.find((part) => part.title === title) ?? []) }, folder)
+}
+
 /** Writes `report.md`, `report.json` and `report.svg` into a folder. */
 export const writeReport = (report: BenchReport, folder: string): void => {
   mkdirSync(folder, { recursive: true })
@@ -49,27 +58,36 @@ const list = (entries: Readonly<Record<string, string>>): string =>
     .map(([name, value]) => `${name} ${value}`)
     .join(", ")
 
-const text = ({ machine: on, versions: of, conditions, parts, growth }: BenchReport): string =>
+const text = ({ parts }: BenchReport): string =>
   [
     "# Benchmarks",
     "",
     "Written by `npm run bench -- report`; the same figures are in [report.json](report.json). Ratios count: machines differ, and so does one",
-    "machine from hour to hour. ↑ stands at a ratio of which more is good, ↓ at one of which less is; a target is met or missed by the median.",
-    "What was tried and what limits the rest stands in [performance](../performance.md).",
+    "machine from hour to hour; servers, services and load generators share it. ↑ stands at a ratio of which more is good, ↓ at one of which less",
+    "is; a target is met or missed by the median. What was tried and what limits the rest stands in [performance](../performance.md).",
     "",
-    `- machine: ${list(on)}; servers, services and load generators share it`,
-    `- versions: ${list(of)}`,
-    ...conditions.map((condition) => `- ${condition}`),
+    ...[...new Set(parts.map(({ conditions }) => list(conditions.versions)))].map(
+      (versions) => `- versions: ${versions}`,
+    ),
     "",
     "![each figure beside its yardstick](report.svg)",
     "",
-    ...parts.flatMap(({ title, figures }) => [`## ${title}`, "", markdown(figures), ""]),
-    ...(growth.length === 0 ? [] : ["## How cost grows", ""]),
-    ...growth.flatMap(({ name, unit, by, points }) => [
-      `| ${by} | ${points.map(({ at }) => at.toLocaleString("en-US")).join(" | ")} |`,
-      `|---|${points.map(() => "---").join("|")}|`,
-      `| ${name}, ${unit} | ${points.map(({ values }) => number(spread(values).median)).join(" | ")} |`,
-      `| least–most of ${points[0]?.values.length} runs | ${points.map(({ values }) => `${number(spread(values).least)}–${number(spread(values).most)}`).join(" | ")} |`,
-      "",
-    ]),
+    ...parts.flatMap(partText),
   ].join("\n")
+
+const partText = ({ title, conditions: { machine, how, from, to }, figures, growth = [] }: Part) => [
+  `## ${title}`,
+  "",
+  `${list(machine)}; ${how}; from ${from} to ${to}.`,
+  "",
+  ...(figures.length === 0 ? [] : [markdown(figures), ""]),
+  ...growth.flatMap(seriesText),
+]
+
+const seriesText = ({ name, unit, by, points }: Series) => [
+  `| ${by} | ${points.map(({ at }) => at.toLocaleString("en-US")).join(" | ")} |`,
+  `|---|${points.map(() => "---").join("|")}|`,
+  `| ${name}, ${unit} | ${points.map(({ values }) => number(spread(values).median)).join(" | ")} |`,
+  `| least–most of ${points[0]?.values.length} runs | ${points.map(({ values }) => `${number(spread(values).least)}–${number(spread(values).most)}`).join(" | ")} |`,
+  "",
+]

@@ -1,17 +1,16 @@
-import { SqlClient, type SqlError } from "@effect/sql"
-import { Cause, Chunk, Data, Effect, Either, Layer, Option, Ref, Stream } from "effect"
-import { isNonEmptyReadonlyArray, type NonEmptyReadonlyArray } from "effect/Array"
+import type { SqlError } from "@effect/sql"
+import { Cause, Chunk, Data, Effect, Either, Layer, Ref, Stream } from "effect"
+import type { NonEmptyReadonlyArray } from "effect/Array"
 import { Broker, type BrokerUnavailable, type PartitionBatch } from "./Broker.js"
-import * as DeadLetters from "./DeadLetters.js"
-import type { Attempt, Handling, Incoming } from "./Handling.js"
-import * as Inbox from "./Inbox.js"
+import type * as DeadLetters from "./DeadLetters.js"
+import type { Handling, Incoming } from "./Handling.js"
+import { once, type Work } from "./internal/BatchEffect.js"
 import * as ConsumerMetrics from "./internal/ConsumerMetrics.js"
 import { isDataFault } from "./internal/DataFault.js"
 import { replayMarked } from "./internal/Replay.js"
 import * as Tracing from "./internal/Tracing.js"
 import type { ReceivedMessage } from "./Message.js"
 import * as RetrySchedules from "./RetrySchedules.js"
-import { guardDefects, transaction } from "./Transaction.js"
 
 export type { Attempt, Handled, Handling, Incoming, Rejection } from "./Handling.js"
 export { handled } from "./Handling.js"
@@ -152,12 +151,6 @@ const spanned =
     })
   }
 
-/** A batch after reading: what makes sense and what does not, both in order. */
-interface Work<A> {
-  readonly incoming: ReadonlyArray<Incoming<A>>
-  readonly unreadable: ReadonlyArray<DeadLetters.DeadLetter>
-}
-
 const read = <A, E, R>(options: ConsumerOptions<A, E, R>, messages: ReadonlyArray<ReceivedMessage>): Work<A> => {
   const incoming: Array<Incoming<A>> = []
   const unreadable: Array<DeadLetters.DeadLetter> = []
@@ -167,75 +160,6 @@ const read = <A, E, R>(options: ConsumerOptions<A, E, R>, messages: ReadonlyArra
     else unreadable.push({ message: received, error: decoded.left.reason, attempts: 1 })
   }
   return { incoming, unreadable }
-}
-
-/** The first time in one statement, if there is such a way; otherwise in a transaction. Then what comes after the commit. */
-const once = <A, E, R>(run: Run<A, E, R>, work: Work<A>, attempt: Attempt) =>
-  attempt.number > 0 || work.unreadable.length > 0
-    ? inTransaction(run, work, attempt)
-    : Effect.flatMap(
-        inOneStatement(run, work),
-        Option.getOrElse(() => inTransaction(run, work, attempt)),
-      )
-
-const inOneStatement = <A, E, R>({ options, metrics }: Run<A, E, R>, { incoming }: Work<A>) =>
-  Effect.gen(function* () {
-    const messages = firstOfEach(incoming)
-    if (options.inOneStatement === undefined || !isNonEmptyReadonlyArray(messages)) return Option.none()
-    const ids = messages.map((message) => message.id)
-    const inbox = Inbox.entry(yield* SqlClient.SqlClient, options.name, ids)
-    const done = yield* guardDefects(options.inOneStatement(messages, inbox))
-    const counted = metrics.committed({ duplicates: incoming.length - messages.length, dead: 0 })
-    return Option.map(done, (afterCommit) => Effect.zipRight(counted, afterCommit))
-  })
-
-/** Inbox, handler, dead letters. */
-const inTransaction = <A, E, R>(
-  { options, metrics }: Run<A, E, R>,
-  { incoming, unreadable }: Work<A>,
-  attempt: Attempt,
-) =>
-  Effect.flatten(
-    transaction(
-      Effect.gen(function* () {
-        yield* DeadLetters.add(options.name, unreadable)
-        const nothingNew = metrics.committed({ duplicates: incoming.length, dead: unreadable.length })
-        if (incoming.length === 0) return nothingNew
-        const admitted = yield* Inbox.admit(
-          options.name,
-          incoming.map((message) => message.id),
-        )
-        const fresh = firstOfEach(incoming).filter((message) => admitted.has(message.id))
-        if (!isNonEmptyReadonlyArray(fresh)) return nothingNew
-        const { rejected, afterCommit } = yield* options.handler(fresh, attempt)
-        if (rejected.length > 0) {
-          yield* Inbox.withdraw(
-            options.name,
-            rejected.map(({ message }) => message.id),
-          )
-          yield* DeadLetters.add(
-            options.name,
-            rejected.map(({ message, reason }) => ({
-              message: message.received,
-              error: reason,
-              attempts: attempt.number + 1,
-            })),
-          )
-        }
-        return Effect.zipRight(
-          metrics.committed({
-            duplicates: incoming.length - fresh.length,
-            dead: unreadable.length + rejected.length,
-          }),
-          afterCommit,
-        )
-      }),
-    ),
-  )
-
-const firstOfEach = <A>(messages: ReadonlyArray<Incoming<A>>): ReadonlyArray<Incoming<A>> => {
-  const seen = new Set<string>()
-  return messages.filter((message) => !seen.has(message.id) && seen.add(message.id))
 }
 
 /** The batch, or a message of it, would fail in the same way for ever. */

@@ -84,7 +84,7 @@ export const plants: ReadonlyArray<Plant> = [
   },
   {
     name: "an unreadable message is dropped",
-    file: "messaging/src/Consumer.ts",
+    file: "messaging/src/internal/BatchEffect.ts",
     find: "yield* DeadLetters.add(options.name, unreadable)",
     put: "void unreadable",
     detector: "simulation",

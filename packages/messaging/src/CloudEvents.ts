@@ -121,6 +121,9 @@ export const make = <A extends { readonly _tag: string }, I>(options: {
   }
 }
 
+/** W3C trace context of whoever runs this, as a {@link Stamp} wants it. */
+export const currentTraceparent: Effect.Effect<string | undefined> = Effect.map(Effect.context<never>(), traceparent)
+
 /** W3C trace context of a span, as a {@link Stamp} wants it. */
 export const traceparentOf = (span: Tracer.AnySpan | undefined): string | undefined =>
   // Where tracing is disabled Effect puts a span whose ids are no ids.

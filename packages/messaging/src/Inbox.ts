@@ -1,5 +1,6 @@
 import { SqlClient, type SqlError, type Statement } from "@effect/sql"
 import { Effect } from "effect"
+import { sqlState } from "./internal/DataFault.js"
 
 /**
  * Enters the ids of a batch and answers those that `consumer` had not seen. Call it inside the transaction that has the
@@ -50,15 +51,9 @@ export const entry = (sql: SqlClient.SqlClient, consumer: string, ids: ReadonlyA
 
 /** What `Entry.confirm` found not to hold, in a fault of the statement; undefined for any other fault. */
 export const conflictOf = (fault: SqlError.SqlError): string | undefined => {
-  const { cause } = fault
-  return typeof cause === "object" &&
-    cause !== null &&
-    "code" in cause &&
-    cause.code === "40001" &&
-    "constraint" in cause &&
-    typeof cause.constraint === "string"
-    ? cause.constraint
-    : undefined
+  if (sqlState(fault) !== "40001") return undefined
+  const { constraint } = fault.cause as { readonly constraint?: string }
+  return constraint
 }
 
 /** Takes ids out again, in the transaction that entered them: what is set aside must be able to come through later. */

@@ -8,9 +8,9 @@ import { freePort } from "@tandem/dev-stack/Processes"
 import { type Service, type ServiceName, startService } from "@tandem/dev-stack/Services"
 import { jarsDirectory } from "@tandem/dev-stack/StateDirectory"
 import kafkajs from "kafkajs"
-import pg from "pg"
 import { Pool } from "undici"
 import { closedLoop } from "../ClosedLoop.js"
+import { query } from "../query.js"
 import { messagingSchema, orderSchema, paymentSchema } from "./Schema.js"
 
 const [users, partitions] = [500, 8]
@@ -44,9 +44,9 @@ export const startBareFlow = async (): Promise<BareFlow> => {
   }
   try {
     const urls = { order: await postgres.ensureDatabase("orders"), payment: await postgres.ensureDatabase("payments") }
-    await run(urls.order, orderSchema + messagingSchema)
-    await run(urls.payment, paymentSchema + messagingSchema)
-    await run(
+    await query(urls.order, orderSchema + messagingSchema)
+    await query(urls.payment, paymentSchema + messagingSchema)
+    await query(
       urls.payment,
       `INSERT INTO accounts SELECT 'bench-' || n, 1000000000, 1 FROM generate_series(0, ${users - 1}) AS n`,
     )
@@ -92,16 +92,6 @@ export const bareFlow = async (load: Load): Promise<number> => {
   }
 }
 
-const run = async (databaseUrl: string, text: string) => {
-  const client = new pg.Client({ connectionString: databaseUrl })
-  await client.connect()
-  try {
-    return await client.query(text)
-  } finally {
-    await client.end()
-  }
-}
-
 const createTopics = async (brokers: string) => {
   const admin = new kafkajs.Kafka({ brokers: brokers.split(","), logLevel: kafkajs.logLevel.NOTHING }).admin()
   await admin.connect()
@@ -115,7 +105,7 @@ const createTopics = async (brokers: string) => {
 const measure = async ({ orderUrl, ordersDatabase, user }: BareFlow, { clients, warmUpSeconds, seconds }: Load) => {
   const pool = new Pool(orderUrl, { connections: clients, pipelining: 1 })
   const settled = async () => {
-    const { rows } = await run(ordersDatabase, "SELECT count(*) AS n FROM orders WHERE status <> 'NEW'")
+    const { rows } = await query(ordersDatabase, "SELECT count(*) AS n FROM orders WHERE status <> 'NEW'")
     return Number(rows[0]?.n)
   }
   const operation = async (client: number, sequence: number) => {

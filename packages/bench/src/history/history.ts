@@ -5,12 +5,12 @@ import { startPostgres } from "@tandem/dev-stack/EmbeddedPostgres"
 import { freePort } from "@tandem/dev-stack/Processes"
 import { startService } from "@tandem/dev-stack/Services"
 import { Effect, ManagedRuntime } from "effect"
-import pg from "pg"
 import { rate } from "../ClosedLoop.js"
 import type { Figure } from "../Figures.js"
 import { rawLoop } from "../http/RawLoop.js"
 import * as Ledger from "../money/Ledger.js"
 import { settleStep } from "../money/settleStep.js"
+import { query } from "../query.js"
 import * as Orders from "./Orders.js"
 
 /** How much of everything. */
@@ -44,7 +44,9 @@ export const history = async (options: HistoryOptions, say: (line: string) => vo
   const postgres = await startPostgres({ directory: join(directory, "postgres"), fresh: true, settings })
   try {
     const database = (name: string) => postgres.ensureDatabase(name)
-    const checkpoint = () => run(postgres.url("postgres"), "CHECKPOINT")
+    const checkpoint = async () => {
+      await query(postgres.url("postgres"), "CHECKPOINT")
+    }
     return [
       ...(await ofPayments(
         { fresh: await database("payments"), late: await database("payments_late") },
@@ -146,7 +148,7 @@ const ofPosts = async (urls: Urls, { runs, clients, seconds }: Omit<HistoryOptio
   const request = (client: number, sequence: number) =>
     `POST /orders?userId=user-${(client * 7 + sequence) % users}&amount=1 HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n`
   const load = async (side: Side, long: number) => {
-    await run(urls[side], "TRUNCATE outbox_events")
+    await query(urls[side], "TRUNCATE outbox_events")
     const port = Number(new URL(services[side].url).port)
     const loop = await rawLoop({ port, clients, seconds: long, request, accepts: (status) => status === 201 })
     if (loop.failed > 0) throw new Error(`${loop.failed} requests failed`)
@@ -196,13 +198,3 @@ const figure = (name: string, unit: string, orders: number, { fresh, late }: Rat
 
 const told = ({ fresh, late }: Rates) =>
   `${Math.round(late.at(-1) ?? 0)}/s with history, ${Math.round(fresh.at(-1) ?? 0)}/s without`
-
-const run = async (url: string, text: string) => {
-  const client = new pg.Client({ connectionString: url })
-  await client.connect()
-  try {
-    await client.query(text)
-  } finally {
-    await client.end()
-  }
-}

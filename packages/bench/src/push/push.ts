@@ -1,5 +1,5 @@
 import { startStack } from "@tandem/dev-stack/Stack"
-import { type BareFlow, startBareFlow } from "../bareFlow/bareFlow.js"
+import { startBareFlow } from "../bareFlow/bareFlow.js"
 import type { Figure } from "../Figures.js"
 import { openSockets } from "../sockets/RawSockets.js"
 import { openAccounts, postToFrame } from "./postToFrame.js"
@@ -104,7 +104,7 @@ const measureStack = async (broker: "postgres" | "kafka", options: PushOptions, 
 }
 
 const measureBare = async (options: PushOptions, latencies: Latencies) => {
-  const flow: BareFlow = await startBareFlow()
+  const flow = await startBareFlow()
   try {
     const names = Array.from({ length: users }, (_, number) => flow.user(number))
     await measure(flow.orderUrl, names, roundsOver("kafka"), options, latencies)

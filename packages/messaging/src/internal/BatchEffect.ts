@@ -30,8 +30,9 @@ export const once = <A, E, R>(run: Settling<A, E, R>, work: Work<A>, attempt: At
 
 const inOneStatement = <A, E, R>({ options, metrics }: Settling<A, E, R>, { incoming }: Work<A>) =>
   Effect.gen(function* () {
+    if (options.inOneStatement === undefined) return Option.none()
     const messages = firstOfEach(incoming)
-    if (options.inOneStatement === undefined || !isNonEmptyReadonlyArray(messages)) return Option.none()
+    if (!isNonEmptyReadonlyArray(messages)) return Option.none()
     const ids = messages.map((message) => message.id)
     const inbox = Inbox.entry(yield* SqlClient.SqlClient, options.name, ids)
     const done = yield* guardDefects(options.inOneStatement(messages, inbox))

@@ -15,7 +15,8 @@ const isDataError = (error: unknown): boolean => {
   return code !== undefined && (code.startsWith("22") || code === "23514")
 }
 
-const sqlState = (error: SqlError.SqlError): string | undefined => {
+/** What the server called the fault; undefined when it was not the server's. */
+export const sqlState = (error: SqlError.SqlError): string | undefined => {
   const cause = error.cause
   return typeof cause === "object" && cause !== null && "code" in cause && typeof cause.code === "string"
     ? cause.code

@@ -17,7 +17,12 @@ import * as Cursor from "@tandem/service-kit/Cursor"
 import { type DirectAnswer, DirectRoutes } from "@tandem/service-kit/DirectRoutes"
 import { versioned, versionHeaders } from "@tandem/service-kit/ETag"
 import * as GroupCommit from "@tandem/service-kit/GroupCommit"
-import { fingerprint, idempotencyKey, type KeyedCommand } from "@tandem/service-kit/idempotency/IdempotencyKey"
+import {
+  fingerprint,
+  idempotencyKey,
+  type KeyedCommand,
+  underKey,
+} from "@tandem/service-kit/idempotency/IdempotencyKey"
 import {
   type Answer,
   alone,
@@ -85,7 +90,7 @@ export const OrdersRoutes = HttpApiBuilder.group(OrderApi, "orders", (handlers) 
 
     const place = (command: Placing, key: string | undefined) => {
       if (key === undefined) return Effect.map(placing.submit(command), placed)
-      const once = underKey(command, key)
+      const once = underKey("POST /orders", command, key)
       return Effect.flatten(alone(once.keyed, placingOnce.submit(once)))
     }
 
@@ -113,7 +118,7 @@ export const OrdersRoutes = HttpApiBuilder.group(OrderApi, "orders", (handlers) 
       answer: (command, key, done) => {
         if (key === undefined)
           return placing.offer(command, (exit) => done(Exit.map(exit, (order) => withHeaders(placed(order)))))
-        const once = underKey(command, key)
+        const once = underKey("POST /orders", command, key)
         startAlone(once.keyed, (end) => placingOnce.offer(once, end), done)
       },
     })
@@ -226,16 +231,6 @@ interface Placing extends PlainCommand {
   readonly keyedBy: string
   readonly span?: Tracer.AnySpan
 }
-
-const underKey = (command: Placing, key: string): Placing & { readonly keyed: KeyedCommand } => ({
-  ...command,
-  keyed: {
-    caller: command.keyedBy,
-    operation: "POST /orders",
-    key,
-    fingerprint: fingerprint(command.userId, command.amount),
-  },
-})
 
 type KeyedOrder = NewOrder & { readonly keyed: KeyedCommand }
 

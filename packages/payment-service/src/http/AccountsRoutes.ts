@@ -13,7 +13,7 @@ import * as Cursor from "@tandem/service-kit/Cursor"
 import { DirectRoutes } from "@tandem/service-kit/DirectRoutes"
 import { versioned } from "@tandem/service-kit/ETag"
 import * as GroupCommit from "@tandem/service-kit/GroupCommit"
-import { fingerprint, idempotencyKey, type KeyedCommand } from "@tandem/service-kit/idempotency/IdempotencyKey"
+import { idempotencyKey, type KeyedCommand, underKey } from "@tandem/service-kit/idempotency/IdempotencyKey"
 import {
   type Answer,
   alone,
@@ -65,7 +65,7 @@ export const AccountsRoutes = HttpApiBuilder.group(PaymentApi, "accounts", (hand
 
     const put = (command: Funding, key: string | undefined) => {
       if (key === undefined) return Effect.flatten(topUps.submit(command))
-      const once = underKey(command, key)
+      const once = underKey("POST /accounts", command, key)
       return Effect.flatten(alone(once.keyed, topUpsOnce.submit(once)))
     }
 
@@ -80,7 +80,7 @@ export const AccountsRoutes = HttpApiBuilder.group(PaymentApi, "accounts", (hand
       },
       answer: (command, key, done) => {
         if (key === undefined) return topUps.offer(command, tell(done))
-        const once = underKey(command, key)
+        const once = underKey("POST /accounts", command, key)
         startAlone(once.keyed, (end) => topUpsOnce.offer(once, end), done)
       },
     })
@@ -129,16 +129,6 @@ export const AccountsRoutes = HttpApiBuilder.group(PaymentApi, "accounts", (hand
 interface Funding extends PlainCommand {
   readonly keyedBy: string
 }
-
-const underKey = (command: Funding, key: string): Funding & { readonly keyed: KeyedCommand } => ({
-  ...command,
-  keyed: {
-    caller: command.keyedBy,
-    operation: "POST /accounts",
-    key,
-    fingerprint: fingerprint(command.userId, command.amount),
-  },
-})
 
 const given = (response: KeptResponse): Answer => ({ response, replayed: false })
 

@@ -2,7 +2,7 @@ import { PaymentRequest, PaymentResult, paymentResultsTopic } from "@tandem/cont
 import * as CloudEvents from "@tandem/messaging/CloudEvents"
 import { Ids } from "@tandem/messaging/Ids"
 import type { OutgoingMessage } from "@tandem/messaging/Message"
-import { Array, Clock, Effect, Option } from "effect"
+import { Array, Clock, Effect } from "effect"
 
 const source = "/tandem/payment-service"
 
@@ -18,7 +18,7 @@ export const encode = (results: ReadonlyArray<PaymentResult>): Effect.Effect<Rea
     const { next } = yield* Ids
     const ids = yield* Effect.forEach(results, () => next)
     const time = new Date(yield* Clock.currentTimeMillis).toISOString()
-    const traceparent = CloudEvents.traceparentOf(Option.getOrUndefined(yield* Effect.option(Effect.currentParentSpan)))
+    const traceparent = yield* CloudEvents.currentTraceparent
     return Array.zipWith(results, ids, (result, id) =>
       paymentResults.stamped(paymentResultsTopic, result.userId, result, { id, time, traceparent }),
     )

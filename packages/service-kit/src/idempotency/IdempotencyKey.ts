@@ -41,3 +41,15 @@ export const idempotencyKey = (
 /** A command's decoded values in a fixed order, as 32 bytes: a command means the same whichever form it came in. */
 export const fingerprint = (...values: ReadonlyArray<string | number>): Uint8Array =>
   hash("sha256", JSON.stringify(values), "buffer")
+
+/** A command that moves money, under the key that its caller gave it. */
+export const underKey = <
+  Command extends { readonly userId: string; readonly amount: number; readonly keyedBy: string },
+>(
+  operation: string,
+  command: Command,
+  key: string,
+): Command & { readonly keyed: KeyedCommand } => ({
+  ...command,
+  keyed: { caller: command.keyedBy, operation, key, fingerprint: fingerprint(command.userId, command.amount) },
+})

@@ -33,6 +33,8 @@ const serve = async ({ onSocket, onStream }: Script) => {
   })
   const sockets = new WebSocketServer({ noServer: true })
   server.on("upgrade", (request, socket, head) => {
+    // Node leaves an upgraded socket to its owner, and a client may reset it.
+    socket.on("error", () => socket.destroy())
     const { pathname, searchParams } = new URL(request.url ?? "", "http://server")
     asked.push(pathname)
     if (onSocket === undefined) return void socket.end("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")

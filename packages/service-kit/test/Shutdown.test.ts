@@ -41,7 +41,7 @@ it.live("a socket that was upgraded does not hold up the shutdown, its owner clo
     server.on("upgrade", () => {
       upgraded = true
     })
-    const socket = connect(port, "127.0.0.1")
+    const socket = connect(port, "127.0.0.1").on("error", () => socket.destroy())
     socket.write("GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
     yield* until(() => upgraded)
     yield* Scope.close(scope, Exit.void)

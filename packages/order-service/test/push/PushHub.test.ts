@@ -240,7 +240,7 @@ describe("PushHub", () => {
       const other = listen(port, "userId=1")
       yield* until(() => other.frames.length === 1)
       // The handshake by hand, and then not a byte is read.
-      const deaf = connectTcp(port, "127.0.0.1")
+      const deaf = connectTcp(port, "127.0.0.1").on("error", () => deaf.destroy())
       yield* Effect.addFinalizer(() => Effect.sync(() => deaf.destroy()))
       deaf.write(
         `GET /ws?userId=1 HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`,

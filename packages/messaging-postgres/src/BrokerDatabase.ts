@@ -20,7 +20,7 @@ export type DatabaseFault = SqlError.SqlError | Migrator.MigrationError
 
 /** The broker's own database. Its clients are private to the broker: a service's `SqlClient` is another one. */
 export interface BrokerDatabase {
-  /** With `statement_timeout` 10 s, `lock_timeout` 3 s, `idle_in_transaction_session_timeout` 3 s and TCP keepalive. */
+  /** With `statement_timeout` 10 s, `lock_timeout` 3 s, `idle_in_transaction_session_timeout` 3 s, `enable_seqscan` off and TCP keepalive. */
   readonly sql: SqlClient.SqlClient
   /** Without these timeouts, two connections: for migrations and retention. */
   readonly maintenance: SqlClient.SqlClient
@@ -28,20 +28,25 @@ export interface BrokerDatabase {
   readonly run: <A, E>(statements: Effect.Effect<A, E>) => Effect.Effect<A, E | DatabaseFault>
 }
 
-/** In ms. */
-const guarded = { statement_timeout: 10_000, lock_timeout: 3_000, idle_in_transaction_session_timeout: 3_000 }
+/** Timeouts in ms. A young table looks small to the planner, and a prepared statement would keep a plan that walks through all of it. */
+const guarded = {
+  statement_timeout: 10_000,
+  lock_timeout: 3_000,
+  idle_in_transaction_session_timeout: 3_000,
+  enable_seqscan: "off",
+}
 const unlimited = { statement_timeout: 0, lock_timeout: 0, idle_in_transaction_session_timeout: 0 }
 /** In seconds; the server's side, which gives back what a vanished machine held. */
 const keepalives = { tcp_keepalives_idle: 10, tcp_keepalives_interval: 5, tcp_keepalives_count: 3 }
 
-const withSettings = (address: string, settings: Readonly<Record<string, number>>): string => {
+const withSettings = (address: string, settings: Readonly<Record<string, number | string>>): string => {
   const url = new URL(address)
   const ours = Object.entries({ ...settings, ...keepalives }).map(([name, value]) => `-c ${name}=${value}`)
   url.searchParams.set("options", [url.searchParams.get("options") ?? "", ...ours].join(" ").trim())
   return url.href
 }
 
-const client = (options: BrokerDatabaseOptions, max: number, settings: Readonly<Record<string, number>>) =>
+const client = (options: BrokerDatabaseOptions, max: number, settings: Readonly<Record<string, number | string>>) =>
   PgClient.fromPool({
     acquire: Effect.acquireRelease(
       Effect.sync(() => {

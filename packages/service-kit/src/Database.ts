@@ -41,30 +41,36 @@ export const maintained = <A, E, R>(
 ): Layer.Layer<A, E, Exclude<R, SqlClient.SqlClient> | Maintenance> =>
   Layer.provide(self, Layer.effect(SqlClient.SqlClient, Maintenance))
 
-interface Timeouts {
+/** What the server does differently for one kind of connection: names and values of its settings. */
+interface Settings {
   readonly statement_timeout: number
   readonly lock_timeout: number
   readonly idle_in_transaction_session_timeout: number
+  readonly enable_seqscan?: "off"
 }
 
 /**
- * In ms. A process that is frozen in a transaction keeps its locks for as long as the server lets it, and its successor waits: so the
+ * Timeouts in ms. A process that is frozen in a transaction keeps its locks for as long as the server lets it, and its successor waits: so the
  * server ends such a transaction after 3 s, and nobody waits longer than that for a lock.
+ *
+ * Requests and messages find their rows by an index. A table that is young looks small to the planner until autovacuum has counted it, a
+ * minute or more, and a prepared statement keeps its plan: the settlement walked through all of 6,000 orders for each batch.
  */
-const guarded: Timeouts = {
+const guarded: Settings = {
   statement_timeout: 10_000,
   lock_timeout: 3_000,
   idle_in_transaction_session_timeout: 3_000,
+  enable_seqscan: "off",
 }
 
-const unlimited: Timeouts = { statement_timeout: 0, lock_timeout: 0, idle_in_transaction_session_timeout: 0 }
+const unlimited: Settings = { statement_timeout: 0, lock_timeout: 0, idle_in_transaction_session_timeout: 0 }
 
 /** 100 ms, doubled up to 2 s, jittered, for ever: whoever starts the service decides how long it may wait for its database. */
 const untilThere = Schedule.jittered(
   Schedule.delayed(Schedule.exponential("100 millis"), (delay) => Duration.min(delay, "2 seconds")),
 )
 
-const client = (options: DatabaseOptions, max: number, timeouts: Timeouts) =>
+const client = (options: DatabaseOptions, max: number, settings: Settings) =>
   PgClient.layerFromPool({
     acquire: Effect.acquireRelease(
       Effect.sync(() => {
@@ -79,7 +85,7 @@ const client = (options: DatabaseOptions, max: number, timeouts: Timeouts) =>
           keepAliveInitialDelayMillis: 10_000,
           // Not by the driver's own fields, which take a zero for "not set" and would leave the server's default.
           options: [
-            ...Object.entries(timeouts).map(([name, value]) => `-c ${name}=${value}`),
+            ...Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`),
             // The server's side of it: a client whose machine vanished gives its locks back.
             "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3",
           ].join(" "),
@@ -87,7 +93,7 @@ const client = (options: DatabaseOptions, max: number, timeouts: Timeouts) =>
         // The pool drops a connection that breaks while idle; the next statement tells if there is no other.
         pool.on("error", () => {})
         return pool
-      }).pipe(Effect.tap((pool) => PoolMetrics.watch(timeouts === guarded ? "requests" : "maintenance", pool))),
+      }).pipe(Effect.tap((pool) => PoolMetrics.watch(settings === guarded ? "requests" : "maintenance", pool))),
       (pool) => Effect.promise(() => pool.end()).pipe(Effect.interruptible, Effect.timeoutOption("1 second")),
     ),
   })
@@ -122,7 +128,7 @@ const readiness = Layer.scopedDiscard(
 /**
  * The service's database, up to date: waits until it is there, runs the migrations that it lacks (safe when several instances start
  * at once), then gives pooled connections with `statement_timeout` 10 s, `lock_timeout` 3 s,
- * `idle_in_transaction_session_timeout` 3 s and TCP keepalive. Registers the readiness check `database`.
+ * `idle_in_transaction_session_timeout` 3 s, `enable_seqscan` off and TCP keepalive. Registers the readiness check `database`.
  */
 export const layer = (
   options: DatabaseOptions,

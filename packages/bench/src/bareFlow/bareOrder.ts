@@ -4,7 +4,7 @@ import { type WebSocket, WebSocketServer } from "ws"
 import { consume, event, kafka, orderId, relay } from "./Messaging.js"
 
 const { DATABASE_URL, KAFKA, REQUESTS = "", RESULTS = "", PORT } = process.env
-const pool = new pg.Pool({ connectionString: DATABASE_URL, max: 6 })
+const pool = new pg.Pool({ connectionString: DATABASE_URL, max: 6, options: "-c enable_seqscan=off" })
 const client = kafka(KAFKA ?? "")
 const signal = await relay(pool, client)
 const sockets = new Map<string, WebSocket>()

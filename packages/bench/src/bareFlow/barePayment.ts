@@ -2,7 +2,7 @@ import pg from "pg"
 import { consume, event, kafka, relay } from "./Messaging.js"
 
 const { DATABASE_URL, KAFKA, REQUESTS = "", RESULTS = "" } = process.env
-const pool = new pg.Pool({ connectionString: DATABASE_URL, max: 6 })
+const pool = new pg.Pool({ connectionString: DATABASE_URL, max: 6, options: "-c enable_seqscan=off" })
 const client = kafka(KAFKA ?? "")
 const signal = await relay(pool, client)
 

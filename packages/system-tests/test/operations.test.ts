@@ -78,19 +78,24 @@ describe("operations", () => {
     const place = async () => String((await call("POST", `${stack.orderUrl}/orders?userId=m&amount=1`)).body["id"])
     await call("POST", `${stack.paymentUrl}/accounts?userId=m&amount=1000`)
 
-    // The account changes between being read and being written by the settlement, and then the order does. Where the machine is too slow
-    // for it, a wait for a lock has run out meanwhile.
+    // The account changes between being read and being written by a refund's settlement, and then the order does. Where the machine is too
+    // slow for it, a wait for a lock has run out meanwhile.
     const raced = async () => {
+      const id = await place()
+      await settled(stack.orderUrl, id)
       await payments.query("BEGIN")
       await payments.query(topUpByHand)
-      const id = await place()
+      await call("POST", `${stack.orderUrl}/orders/${id}/refund`)
       await waitedFor(payments, "payment-service")
       await orders.query("BEGIN")
       await orders.query("UPDATE orders SET version = version + 1 WHERE id = $1", [id])
       await payments.query("COMMIT")
       await waitedFor(orders, "order-service")
       await orders.query("COMMIT")
-      await settled(stack.orderUrl, id)
+      await eventually("the refund", async () => {
+        const { body } = await call("GET", `${stack.orderUrl}/orders/${id}`)
+        return body["status"] === "REFUNDED" || undefined
+      })
       return (
         (await exposed(stack.orderUrl)).includes("tandem_order_settlement_version_misses_total") &&
         (await exposed(stack.paymentUrl)).includes("tandem_settlement_version_misses_total")

@@ -63,6 +63,9 @@ export interface OrderState {
   readonly refundAsked: boolean
 }
 
+/** The version of an order that was placed; every step and whatever is asked for the first time counts it up. */
+export const firstVersion = 1
+
 /** The row of {@link transitions} that an order is in. */
 export const sagaState = (order: OrderState): SagaState =>
   order.status === "NEW" && order.cancellationAsked ? "NEW, cancellation asked" : order.status

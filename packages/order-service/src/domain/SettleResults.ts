@@ -1,6 +1,6 @@
 import type { PaymentResult } from "@tandem/contracts/messages/Topics"
 import type { OrderStatus, Reason } from "@tandem/contracts/OrderStatus"
-import { type OrderState, sagaState, transitions } from "./OrderSaga.js"
+import { firstVersion, type OrderState, sagaState, transitions } from "./OrderSaga.js"
 
 /** One step of one order, in the order in which it happened. */
 export interface StatusChange {
@@ -25,6 +25,28 @@ export interface Settlement {
   readonly changes: ReadonlyArray<StatusChange>
   readonly impossible: ReadonlyArray<Impossible>
 }
+
+/**
+ * The orders of these results as they were when they were placed: not an answer yet, and nothing asked. What is decided on this may be
+ * written under this very version, user and amount only.
+ */
+export const asPlaced = (results: ReadonlyArray<PaymentResult>): ReadonlyMap<string, OrderState> =>
+  new Map(
+    results.map(({ orderId, userId, amount }): [string, OrderState] => [
+      orderId,
+      {
+        id: orderId,
+        userId,
+        amount,
+        status: "NEW",
+        reason: null,
+        version: firstVersion,
+        cancellationAsked: false,
+        cancelReason: null,
+        refundAsked: false,
+      },
+    ]),
+  )
 
 /**
  * Decides a whole batch of payment results against the orders that they name. What merely comes late, twice or out of order

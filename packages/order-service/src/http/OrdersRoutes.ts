@@ -38,7 +38,7 @@ import { unavailable } from "@tandem/service-kit/Problems"
 import { Array, Clock, Context, Effect, Either, Exit, Option, Schema, Tracer } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import { type Asking, askCancellation, askRefund } from "../domain/OrderCommands.js"
-import type { OrderState } from "../domain/OrderSaga.js"
+import { firstVersion, type OrderState } from "../domain/OrderSaga.js"
 import { paymentRequests } from "../messages/OrderMessages.js"
 import { encodeRequest } from "../messages/Unanswered.js"
 import { type Asked, ask } from "../sql/Asks.js"
@@ -263,7 +263,8 @@ const placed = (order: NewOrder): Answer => ({ response: created(order), replaye
 
 /** The answer to who has placed an order. */
 const created = ({ id, userId, amount, createdAt }: NewOrder): KeptResponse => {
-  const order = { id, userId, amount, status: "NEW", reason: null, createdAt, updatedAt: createdAt, version: 1 }
+  const version = firstVersion
+  const order = { id, userId, amount, status: "NEW", reason: null, createdAt, updatedAt: createdAt, version }
   return { status: 201, location: `/orders/${id}`, body: JSON.stringify(order) }
 }
 

@@ -3,6 +3,7 @@ import type { OutgoingMessage } from "@tandem/messaging/Message"
 import { type MessageTooLarge, Outbox } from "@tandem/messaging/Outbox"
 import { Effect } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
+import { firstVersion } from "../domain/OrderSaga.js"
 
 /** An order to be written, and the request for its payment. */
 export interface NewOrder {
@@ -29,7 +30,7 @@ export const createOrders = (
     yield* sql`
       WITH ${beside === undefined ? requests : sql`${requests}, ${beside}`}
       INSERT INTO orders (id, user_id, amount, status, version, created_at, updated_at)
-      SELECT id, user_id, amount, 'NEW', 1, created_at, created_at
+      SELECT id, user_id, amount, 'NEW', ${firstVersion}::integer, created_at, created_at
       FROM unnest(
         ${orders.map((order) => order.id)}::uuid[],
         ${orders.map((order) => order.userId)}::text[],

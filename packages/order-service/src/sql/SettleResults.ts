@@ -1,11 +1,11 @@
 import { SqlClient, type SqlError, type Statement } from "@effect/sql"
 import type { PaymentResult } from "@tandem/contracts/messages/Topics"
 import type { OrderStatusChanged } from "@tandem/contracts/push/OrderStatusChanged"
-import type { Entry } from "@tandem/messaging/Inbox"
-import { Clock, Data, Effect, Option } from "effect"
+import { conflictOf, type Entry } from "@tandem/messaging/Inbox"
+import { Clock, Data, Effect, type Option } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import type { OrderState } from "../domain/OrderSaga.js"
-import { settleResults as decide, type Impossible, type Settlement } from "../domain/SettleResults.js"
+import { asPlaced, settleResults as decide, type Impossible, type Settlement } from "../domain/SettleResults.js"
 import { Notifications } from "./Notifications.js"
 import * as OrderHistory from "./OrderHistory.js"
 
@@ -43,7 +43,7 @@ export const settleResults = (
 /**
  * The same by itself and without a transaction: one statement reads, and one writes with everything else the entries of the inbox. Answers the
  * frames; none when that is not enough: a result is impossible, or none changes an order. A conflict writes nothing, and is the
- * statement's own failure.
+ * statement's own failure. Few first answers are not read for: their orders are as they were placed, or the write finds that they are not.
  */
 export const settleInOneStatement = (
   results: NonEmptyReadonlyArray<PaymentResult>,
@@ -52,12 +52,31 @@ export const settleInOneStatement = (
   Option.Option<ReadonlyArray<OrderStatusChanged>>,
   SqlError.SqlError | VersionConflict,
   SqlClient.SqlClient | Notifications
-> =>
-  Effect.gen(function* () {
-    const settlement = decide(yield* readOrders(results, false), results)
-    if (settlement.orders.length === 0 || settlement.impossible.length > 0) return Option.none()
-    return Option.some(yield* write(settlement, inbox))
-  })
+> => {
+  const read = Effect.flatMap(readOrders(results, false), (orders) => settleFrom(orders, results, inbox))
+  if (results.length > fewResults || !results.every(isFirstAnswer)) return read
+  return Effect.catchIf(
+    settleFrom(asPlaced(results), results, inbox),
+    (fault) => fault._tag === "SqlError" && conflictOf(fault) === "orders",
+    () => read,
+  )
+}
+
+/** Up to so many, a round trip counts for more than what is thrown away when one of their orders is not as it was placed. */
+const fewResults = 16
+
+const isFirstAnswer = ({ _tag }: PaymentResult) => _tag === "PaymentSucceeded" || _tag === "PaymentDeclined"
+
+const settleFrom = (
+  orders: ReadonlyMap<string, OrderState>,
+  results: NonEmptyReadonlyArray<PaymentResult>,
+  inbox: Entry,
+) => {
+  const settlement = decide(orders, results)
+  return settlement.orders.length === 0 || settlement.impossible.length > 0
+    ? Effect.succeedNone
+    : Effect.asSome(write(settlement, inbox))
+}
 
 const write = ({ orders, changes }: Settlement, inbox?: Entry) =>
   Effect.gen(function* () {
@@ -97,16 +116,18 @@ const writeOrders = (
     status = changed.status, reason = changed.reason, version = changed.version, updated_at = changed.at,
     ${OrderHistory.append(sql)}
   FROM (
-    SELECT id, from_status, from_version, status, reason, version, ${at}::timestamptz AS at
+    SELECT id, user_id, amount, from_status, from_version, status, reason, version, ${at}::timestamptz AS at
     FROM unnest(
       ${orders.map(({ after }) => after.id)}::uuid[],
+      ${orders.map(({ after }) => after.userId)}::text[],
+      ${orders.map(({ after }) => after.amount)}::bigint[],
       ${orders.map(({ before }) => before.status)}::text[],
       ${orders.map(({ before }) => before.version)}::integer[],
       ${orders.map(({ after }) => after.status)}::text[],
       ${orders.map(({ after }) => after.reason)}::text[],
       ${orders.map(({ after }) => after.version)}::integer[]
-    ) AS step (id, from_status, from_version, status, reason, version)
+    ) AS step (id, user_id, amount, from_status, from_version, status, reason, version)
   ) AS changed
   WHERE orders.id = changed.id AND orders.status = changed.from_status AND orders.version = changed.from_version
-    AND ${condition}
+    AND orders.user_id = changed.user_id AND orders.amount = changed.amount AND ${condition}
   RETURNING orders.id`

@@ -5,6 +5,7 @@ import { HealthChecks } from "@tandem/service-kit/Health"
 import { Effect, Layer, Option } from "effect"
 import { map } from "effect/Array"
 import type { Settlement } from "../domain/Settlement.js"
+import * as RecentAccounts from "../sql/RecentAccounts.js"
 import * as SettlementMetrics from "../sql/SettlementMetrics.js"
 import { settleInOneStatement, settlePayments } from "../sql/SettlePayments.js"
 import { encode, paymentRequests } from "./PaymentMessages.js"
@@ -14,6 +15,7 @@ export const PaymentRequestsConsumer = Layer.scopedDiscard(
   Effect.gen(function* () {
     const outbox = yield* Outbox
     const health = yield* HealthChecks
+    const recent = yield* RecentAccounts.make
     const afterCommit = (settlement: Settlement) =>
       Effect.zipRight(outbox.signal, SettlementMetrics.decided(settlement))
     const consumer = yield* Consumer.make({
@@ -36,8 +38,7 @@ export const PaymentRequestsConsumer = Layer.scopedDiscard(
         Effect.map(
           settleInOneStatement(
             map(messages, (message) => message.payload),
-            inbox,
-            encode,
+            { inbox, encode, recent },
           ),
           Option.map(afterCommit),
         ),

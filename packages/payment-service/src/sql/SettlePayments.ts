@@ -1,15 +1,16 @@
-import { SqlClient, type SqlError } from "@effect/sql"
+import { SqlClient, SqlError } from "@effect/sql"
 import type { PaymentRequest, PaymentResult } from "@tandem/contracts/messages/Topics"
 import { Ids } from "@tandem/messaging/Ids"
 import * as Inbox from "@tandem/messaging/Inbox"
 import type { OutgoingMessage } from "@tandem/messaging/Message"
 import { type MessageTooLarge, Outbox, type OutsideTransaction } from "@tandem/messaging/Outbox"
-import { Array, Clock, Data, Effect, Option } from "effect"
+import { Array, Clock, Data, Effect, Exit, type Option } from "effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import { type Settlement, settle } from "../domain/Settlement.js"
 import * as Accounts from "./Accounts.js"
 import { lockKnown, readKnown } from "./Known.js"
 import * as Payments from "./Payments.js"
+import type { RecentAccounts } from "./RecentAccounts.js"
 import * as SettlementMetrics from "./SettlementMetrics.js"
 import * as Transfers from "./Transfers.js"
 
@@ -55,30 +56,68 @@ export const settlePayments = (
     return settlement
   })
 
+/** What settling in one statement needs besides the commands. */
+export interface OneStatementOptions extends Pick<SettleOptions, "encode"> {
+  readonly inbox: Inbox.Entry
+  readonly recent: RecentAccounts
+}
+
 /**
  * The same by itself and without a transaction: one statement reads, and one writes with everything else the entries of the inbox. None when
- * that is not enough: something is impossible, or no decision is new. A conflict writes nothing, and is the statement's own failure.
+ * that is not enough: something is impossible, or no decision is new. A conflict writes nothing, and is the statement's own failure. Few
+ * requests of accounts that were settled lately are not read for: the write finds out if an account has changed since.
  */
 export const settleInOneStatement = (
   commands: NonEmptyReadonlyArray<PaymentRequest>,
-  inbox: Inbox.Entry,
-  encode: SettleOptions["encode"],
+  options: OneStatementOptions,
 ): Effect.Effect<
   Option.Option<Settlement>,
   SqlError.SqlError | VersionConflict | MessageTooLarge,
   SqlClient.SqlClient | Outbox
-> =>
-  Effect.gen(function* () {
-    const settlement = settle(yield* readKnown(commands), commands)
-    if (settlement.impossible.length > 0 || settlement.payments.length === 0) return Option.none()
-    yield* SettlementMetrics.attempted(0, commands.length)
-    yield* write(settlement, yield* encode(settlement.results), inbox).pipe(
-      Effect.tapError((fault) =>
-        fault._tag === "SqlError" && Inbox.conflictOf(fault) === "accounts" ? SettlementMetrics.missed(1) : Effect.void,
-      ),
+> => {
+  const read = Effect.flatMap(readKnown(commands), (known) => {
+    const settlement = settle(known, commands)
+    if (settlement.impossible.length > 0 || settlement.payments.length === 0) return Effect.succeedNone
+    return Effect.asSome(writeInOneStatement(settlement, commands.length, options)).pipe(
+      Effect.tapError((fault) => (isConflict(fault) ? SettlementMetrics.missed(1) : Effect.void)),
     )
-    return Option.some(settlement)
   })
+  const recalled = recall(commands, options.recent)
+  if (recalled === undefined) return read
+  return Effect.catchIf(Effect.asSome(writeInOneStatement(recalled, commands.length, options)), isConflict, () => read)
+}
+
+/** Up to so many, a round trip counts for more than what is thrown away when one of their accounts has changed. */
+const fewCommands = 16
+
+/** The settlement as it is if no account has changed since; undefined when that cannot be said. A decline writes to no account. */
+const recall = (commands: ReadonlyArray<PaymentRequest>, recent: RecentAccounts): Settlement | undefined => {
+  if (commands.length > fewCommands) return undefined
+  const known = recent.recall(commands)
+  if (known === undefined) return undefined
+  const settlement = settle(known, commands)
+  return settlement.results.length === commands.length &&
+    settlement.results.every(({ _tag }) => _tag === "PaymentSucceeded")
+    ? settlement
+    : undefined
+}
+
+const isConflict = (fault: { readonly _tag: string }): boolean =>
+  fault instanceof SqlError.SqlError && Inbox.conflictOf(fault) === "accounts"
+
+const writeInOneStatement = (
+  settlement: Settlement,
+  commands: number,
+  { encode, inbox, recent }: OneStatementOptions,
+) =>
+  SettlementMetrics.attempted(0, commands).pipe(
+    Effect.zipRight(encode(settlement.results)),
+    Effect.flatMap((answers) => write(settlement, answers, inbox)),
+    Effect.onExit((exit) =>
+      Effect.sync(() => (Exit.isSuccess(exit) ? recent.remember(settlement) : recent.forget(settlement))),
+    ),
+    Effect.as(settlement),
+  )
 
 /** All in one statement: a round trip costs more than what it carries, and the ledger's guards look at a statement as a whole. */
 const write = (settlement: Settlement, answers: ReadonlyArray<OutgoingMessage>, inbox?: Inbox.Entry) =>

@@ -53,6 +53,13 @@ export const plants: ReadonlyArray<Plant> = [
     detector: "simulation",
   },
   {
+    name: "an order is paid whose cancellation was asked meanwhile",
+    file: "order-service/src/sql/SettleResults.ts",
+    find: " AND orders.version = changed.from_version",
+    put: "",
+    detector: "simulation",
+  },
+  {
     name: "a payment takes one unit less than it says",
     file: "payment-service/src/domain/Settlement.ts",
     find: "account.balance - amount : account.balance + amount",

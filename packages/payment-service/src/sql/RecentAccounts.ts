@@ -5,7 +5,7 @@ import type { Known, Settlement } from "../domain/Settlement.js"
 
 /**
  * Accounts as this process's last settlements left them. Somebody else may have changed them since: what is decided on them may be written
- * under their versions only, and a decision that writes nothing to an account may not be made on them.
+ * under their versions only, and a decision that writes nothing to an account may not be made on them (docs/adr/0009).
  */
 export interface RecentAccounts {
   /** What these commands are about, if it is known of all of them; none of their orders is taken to be decided. */

@@ -1,4 +1,4 @@
-import { SqlClient, type SqlError, type Statement } from "@effect/sql"
+import { SqlClient, SqlError, type Statement } from "@effect/sql"
 import { Effect } from "effect"
 import { sqlState } from "./internal/DataFault.js"
 
@@ -49,9 +49,9 @@ export const entry = (sql: SqlClient.SqlClient, consumer: string, ids: ReadonlyA
   }
 }
 
-/** What `Entry.confirm` found not to hold, in a fault of the statement; undefined for any other fault. */
-export const conflictOf = (fault: SqlError.SqlError): string | undefined => {
-  if (sqlState(fault) !== "40001") return undefined
+/** What `Entry.confirm` found not to hold, in a fault of the statement; undefined for anything else. */
+export const conflictOf = (fault: unknown): string | undefined => {
+  if (!(fault instanceof SqlError.SqlError) || sqlState(fault) !== "40001") return undefined
   const { constraint } = fault.cause as { readonly constraint?: string }
   return constraint
 }

@@ -40,9 +40,7 @@ export const PaymentResultsConsumer = Layer.scopedDiscard(
           map(messages, (message) => message.payload),
           inbox,
         ).pipe(
-          Effect.tapError((fault) =>
-            fault._tag === "SqlError" && conflictOf(fault) === "orders" ? countConflicts(1) : Effect.void,
-          ),
+          Effect.tapError((fault) => (conflictOf(fault) === "orders" ? countConflicts(1) : Effect.void)),
           Effect.map(Option.map(afterCommit)),
         ),
     })

@@ -57,7 +57,7 @@ export const settleInOneStatement = (
   if (results.length > fewResults || !results.every(isFirstAnswer)) return read
   return Effect.catchIf(
     settleFrom(asPlaced(results), results, inbox),
-    (fault) => fault._tag === "SqlError" && conflictOf(fault) === "orders",
+    (fault) => conflictOf(fault) === "orders",
     () => read,
   )
 }

@@ -1,4 +1,4 @@
-import { SqlClient, SqlError } from "@effect/sql"
+import { SqlClient, type SqlError } from "@effect/sql"
 import type { PaymentRequest, PaymentResult } from "@tandem/contracts/messages/Topics"
 import { Ids } from "@tandem/messaging/Ids"
 import * as Inbox from "@tandem/messaging/Inbox"
@@ -102,8 +102,7 @@ const recall = (commands: ReadonlyArray<PaymentRequest>, recent: RecentAccounts)
     : undefined
 }
 
-const isConflict = (fault: { readonly _tag: string }): boolean =>
-  fault instanceof SqlError.SqlError && Inbox.conflictOf(fault) === "accounts"
+const isConflict = (fault: unknown): boolean => Inbox.conflictOf(fault) === "accounts"
 
 const writeInOneStatement = (
   settlement: Settlement,
